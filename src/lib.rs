@@ -1,0 +1,5 @@
+//! Time-travel tables for Apache DataFusion.
+
+mod error;
+
+pub use error::{Code, Error, ErrorKind, Result};
