@@ -1,0 +1,246 @@
+//! Finding and following the head of a log, and asking its commit index.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::try_join_all;
+use tokio::task::JoinHandle;
+
+use super::{Commit, CommitInfo, Lsn, SegmentRef, Snapshot, State, checkpoint, commit};
+use crate::error::{Code, Error, Result};
+use crate::store::{LogRoot, Store, Timestamp};
+
+/// How many commits follow a checkpoint before the next one is written.
+const CHECKPOINT_EVERY: u64 = 10;
+
+/// A handle on one log. It keeps the newest snapshot that it has seen; [`Log::snapshot`] revalidates it with one
+/// small request.
+#[derive(Debug)]
+pub struct Log<S: State> {
+    pub(super) store: Store,
+    pub(super) root: LogRoot,
+    cached: Mutex<Option<Arc<Snapshot<S>>>>,
+    segments: Mutex<HashMap<Lsn, Arc<Vec<Arc<CommitInfo>>>>>,
+    background: Mutex<Vec<JoinHandle<()>>>,
+    checkpoint_every: u64,
+}
+
+impl<S: State> Log<S> {
+    /// A handle on the log at `root`, which need not exist yet. No I/O.
+    pub fn new(store: Store, root: LogRoot) -> Self {
+        Self {
+            store,
+            root,
+            cached: Mutex::default(),
+            segments: Mutex::default(),
+            background: Mutex::default(),
+            checkpoint_every: CHECKPOINT_EVERY,
+        }
+    }
+
+    /// Sets after how many commits a checkpoint is written; 0 writes none.
+    #[must_use]
+    pub fn with_checkpoint_every(mut self, commits: u64) -> Self {
+        self.checkpoint_every = commits;
+        self
+    }
+
+    /// Where the log lies.
+    pub fn root(&self) -> LogRoot {
+        self.root
+    }
+
+    /// The store that it lies in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The newest snapshot that this handle has seen, without I/O.
+    pub fn cached(&self) -> Option<Arc<Snapshot<S>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The snapshot at the head, as of a moment during this call.
+    ///
+    /// Costs one probe of the next slot where nothing happened since the last call; the first call also lists the
+    /// checkpoints and reads the newest.
+    ///
+    /// # Errors
+    /// The store fails, or a commit is corrupt or needs an unknown feature.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot<S>>> {
+        let base = match self.cached() {
+            Some(snapshot) => snapshot,
+            None => match checkpoint::newest(&self.store, self.root, Lsn::MAX).await? {
+                Some(snapshot) => Arc::new(snapshot),
+                None => Arc::new(Snapshot::empty()),
+            },
+        };
+        self.catch_up(base).await
+    }
+
+    /// Follows the log from `base` to its head: one probe, then twice as many at a time while commits are found.
+    pub(super) async fn catch_up(&self, base: Arc<Snapshot<S>>) -> Result<Arc<Snapshot<S>>> {
+        let mut snapshot = base;
+        let mut width = 1_u64;
+        loop {
+            let mut lsn = snapshot.lsn;
+            let probes = (0..width).map(|_| {
+                lsn = lsn.next();
+                self.read_commit(lsn)
+            });
+            let mut found = 0;
+            for commit in try_join_all(probes).await?.into_iter().map_while(|commit| commit) {
+                Arc::make_mut(&mut snapshot).apply(&commit)?;
+                found += 1;
+            }
+            if found < width {
+                return Ok(self.remember(snapshot));
+            }
+            width = (width * 2).min(32);
+        }
+    }
+
+    /// The commit at `lsn`; none where the slot is empty.
+    ///
+    /// # Errors
+    /// The store fails, or the commit is corrupt.
+    pub async fn read_commit(&self, lsn: Lsn) -> Result<Option<Commit<S::Action>>> {
+        let path = self.root.commit(lsn);
+        let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
+        commit::decode(path.as_ref(), &self.root.name(), lsn, S::FEATURES, &bytes).map(Some)
+    }
+
+    /// Keeps the newer of the cached snapshot and this one, and gives this one back.
+    pub(super) fn remember(&self, snapshot: Arc<Snapshot<S>>) -> Arc<Snapshot<S>> {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.as_ref().is_none_or(|old| old.lsn < snapshot.lsn) {
+            *cached = Some(Arc::clone(&snapshot));
+        }
+        snapshot
+    }
+
+    /// The commits `first..=last` of the snapshot, oldest first.
+    ///
+    /// # Errors
+    /// The store fails, or an index segment is corrupt.
+    pub async fn commits(&self, snapshot: &Snapshot<S>, first: Lsn, last: Lsn) -> Result<Vec<Arc<CommitInfo>>> {
+        let mut infos = Vec::new();
+        for segment in snapshot.index.segments.iter().filter(|s| s.first <= last && first <= s.last) {
+            infos.extend(self.segment(segment).await?.iter().cloned());
+        }
+        infos.extend(snapshot.index.recent.iter().cloned());
+        infos.retain(|info| first <= info.lsn && info.lsn <= last);
+        Ok(infos)
+    }
+
+    /// The commit at `lsn` of the snapshot.
+    ///
+    /// # Errors
+    /// As [`Log::commits`]; [`Code::Internal`] where the snapshot does not reach `lsn`.
+    pub async fn info(&self, snapshot: &Snapshot<S>, lsn: Lsn) -> Result<Arc<CommitInfo>> {
+        let found = self.commits(snapshot, lsn, lsn).await?;
+        found.into_iter().next().ok_or_else(|| Error::internal(format!("no commit {lsn} in a snapshot of {}", self.root.name())))
+    }
+
+    /// The last commit at or before `time`; none where the log began later.
+    ///
+    /// # Errors
+    /// As [`Log::commits`].
+    pub async fn at_time(&self, snapshot: &Snapshot<S>, time: Timestamp) -> Result<Option<Arc<CommitInfo>>> {
+        let recent = &snapshot.index.recent;
+        let from = recent.partition_point(|info| info.time <= time);
+        if let Some(info) = from.checked_sub(1).and_then(|at| recent.get(at)) {
+            return Ok(Some(Arc::clone(info)));
+        }
+        let segments = &snapshot.index.segments;
+        let from = segments.partition_point(|segment| segment.first_time <= time);
+        let Some(segment) = from.checked_sub(1).and_then(|at| segments.get(at)) else { return Ok(None) };
+        let infos = self.segment(segment).await?;
+        let from = infos.partition_point(|info| info.time <= time);
+        Ok(from.checked_sub(1).and_then(|at| infos.get(at)).cloned())
+    }
+
+    /// The `n`-th newest data operation, 1 the newest (R050, R054, R056); none where there are fewer.
+    ///
+    /// # Errors
+    /// As [`Log::commits`].
+    pub async fn nth_data(&self, snapshot: &Snapshot<S>, n: u64) -> Result<Option<Arc<CommitInfo>>> {
+        let mut left = n;
+        let mut newest = |infos: &[Arc<CommitInfo>]| {
+            infos.iter().rev().filter(|info| info.operation.is_data()).find(|_| {
+                left = left.saturating_sub(1);
+                left == 0
+            }).cloned()
+        };
+        if let Some(info) = newest(&snapshot.index.recent) {
+            return Ok(Some(info));
+        }
+        for segment in snapshot.index.segments.iter().rev() {
+            if let Some(info) = newest(&self.segment(segment).await?) {
+                return Ok(Some(info));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for checkpoints that are being written in the background.
+    pub async fn flush(&self) {
+        let running = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in running {
+            if let Err(error) = task.await {
+                tracing::warn!(%error, "a checkpoint was not written");
+            }
+        }
+    }
+
+    async fn segment(&self, segment: &SegmentRef) -> Result<Arc<Vec<Arc<CommitInfo>>>> {
+        let known = self.segments.lock().unwrap_or_else(PoisonError::into_inner).get(&segment.first).cloned();
+        if let Some(infos) = known {
+            return Ok(infos);
+        }
+        let infos = Arc::new(checkpoint::read_segment(&self.store, self.root, segment).await?);
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner).insert(segment.first, Arc::clone(&infos));
+        Ok(infos)
+    }
+
+    /// Writes a checkpoint off the commit's path where enough commits follow the last one.
+    #[allow(clippy::disallowed_methods, reason = "the checkpoint must outlive the statement that caused it")]
+    pub(super) fn checkpoint_if_due(&self, snapshot: &Arc<Snapshot<S>>) {
+        let last = snapshot.checkpoint.unwrap_or(Lsn::ZERO).get();
+        let due = self.checkpoint_every > 0
+            && snapshot.lsn.get() >= last + self.checkpoint_every
+            && snapshot.lsn.get() % self.checkpoint_every == 0;
+        if !due {
+            return;
+        }
+        let (store, root, of) = (self.store.clone(), self.root, Arc::clone(snapshot));
+        let task = tokio::spawn(async move {
+            if let Err(error) = checkpoint::write(&store, root, &of).await {
+                tracing::warn!(%error, lsn = %of.lsn, "checkpoint not written");
+            }
+        });
+        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        background.retain(|task| !task.is_finished());
+        background.push(task);
+    }
+
+    /// Whether the commit `id` is in the log, given the slot that a [`Code::CommitStateUnknown`] named.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn commit_status(&self, id: crate::store::CommitId, slot: Lsn) -> Result<super::CommitStatus> {
+        let head = self.snapshot().await?;
+        let found = self.commits(&head, slot, head.lsn).await?.into_iter().find(|info| info.commit == id);
+        Ok(match found {
+            Some(info) => super::CommitStatus::Committed { lsn: info.lsn, time: info.time },
+            // Its bytes were only ever sent to a slot that it saw empty, and that slot is another's now.
+            None if head.lsn >= slot => super::CommitStatus::NotCommitted,
+            None => super::CommitStatus::Undecided,
+        })
+    }
+
+    /// An error for a log that must exist.
+    pub fn missing(&self) -> Error {
+        Error::new(Code::Corrupt, format!("the log of {} is missing: restore it from a copy of the warehouse", self.root.name()))
+    }
+}

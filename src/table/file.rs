@@ -1,0 +1,140 @@
+//! Data files as the log knows them: enough to plan a read without opening one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ColumnId;
+use crate::log::{Lifetime, Lsn, Operation};
+use crate::store::{Digest, FileId, PartitionId, TableId};
+
+/// Whether a file may hold tombstones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// Rows only.
+    Base,
+    /// Rows and tombstones: it has the column `__tt_tombstone`.
+    Delta,
+}
+
+/// Who wins where two files hold a key: the LSN of the data commit that wrote the file, then a rank within a clone.
+///
+/// It never changes, and never exceeds the LSN of the commit that added the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Order(pub Lsn, #[serde(default)] pub u32);
+
+/// Bounds and NULLs of one column in a file. Bounds are values cast to text; a missing one is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnStats {
+    /// The column.
+    pub id: ColumnId,
+    /// A lower bound of the values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<String>,
+    /// An upper bound of the values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<String>,
+    /// Whether the bounds are values that occur, not cut ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
+    /// How many values are NULL.
+    #[serde(default)]
+    pub nulls: u64,
+}
+
+/// One row group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowGroup {
+    /// Offset of its first byte.
+    pub start: u64,
+    /// Offset after its last byte.
+    pub end: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its first key, a text per key column; empty without a key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub min: Vec<String>,
+    /// Its last key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub max: Vec<String>,
+}
+
+/// A data file: immutable, sorted by key, a key at most once (invariants 1 and 4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Its id, and its name.
+    pub id: FileId,
+    /// Whether it may hold tombstones.
+    pub kind: FileKind,
+    /// The table in whose folder it lies, where that is not this table's (a clone's files).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<TableId>,
+    /// Rows, tombstones included.
+    pub rows: u64,
+    /// Tombstones.
+    #[serde(default)]
+    pub tombstones: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Digest of all bytes.
+    pub digest: Digest,
+    /// Bytes of the Parquet footer with its length and magic, so that one request reads it.
+    pub footer: u64,
+    /// The row groups.
+    pub row_groups: Vec<RowGroup>,
+    /// Bounds and NULLs per column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stats: Vec<ColumnStats>,
+}
+
+impl DataFile {
+    /// The smallest key, a text per key column.
+    pub fn min_key(&self) -> Option<&[String]> {
+        self.row_groups.first().map(|group| group.min.as_slice())
+    }
+
+    /// The largest key.
+    pub fn max_key(&self) -> Option<&[String]> {
+        self.row_groups.last().map(|group| group.max.as_slice())
+    }
+}
+
+/// A file in a table's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// The file.
+    pub file: Arc<DataFile>,
+    /// Its partition.
+    pub partition: PartitionId,
+    /// Who wins.
+    pub order: Order,
+    /// The commit that added the entry.
+    pub lsn: Lsn,
+    /// The operation of that commit.
+    pub operation: Operation,
+    /// The versions in which it is read.
+    pub visible: Lifetime,
+    /// The versions in which its rows count as written by its commit; none for compacted and rewritten files.
+    pub counted: Lifetime,
+}
+
+/// The values of the partition columns, as text, in column order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartitionValues(pub Vec<String>);
+
+impl PartitionValues {
+    /// The partition's name as history prints it, `dd=01/hh=01`.
+    pub fn spec<'a>(&'a self, columns: impl IntoIterator<Item = &'a str>) -> String {
+        let levels: Vec<String> = columns.into_iter().zip(&self.0).map(|(name, value)| format!("{name}={value}")).collect();
+        levels.join("/")
+    }
+}
+
+impl fmt::Display for PartitionValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("/"))
+    }
+}

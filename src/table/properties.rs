@@ -1,0 +1,81 @@
+//! The table properties that mean something, checked when set.
+
+use std::time::Duration;
+
+use super::TableState;
+use crate::error::{Code, Error, Result};
+
+/// Hours for which versions can be queried (R158).
+pub const RETAIN_HOURS: &str = "acid.data.retain.hours";
+/// Whether an incremental query may reach past the latest commit (R064).
+pub const OUT_OF_RANGE: &str = "acid.incremental.query.out.of.time.range.enabled";
+/// Accepted for the documents' sake; a key implies it (R001).
+pub const TRANSACTIONAL: &str = "transactional";
+/// Into how many key ranges one large write is split at the most (R014).
+pub const BUCKETS: &str = "write.bucket.num";
+
+/// The default of [`RETAIN_HOURS`].
+pub const DEFAULT_RETAIN_HOURS: u64 = 24;
+/// The default of [`BUCKETS`].
+pub const DEFAULT_BUCKETS: u64 = 16;
+
+/// Checks one property of a table that has a key or not.
+///
+/// # Errors
+/// [`Code::InvalidProperty`] names the property and what it takes. Unknown properties are kept as they are.
+pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
+    let refuse = |takes: &str| {
+        Err(Error::new(Code::InvalidProperty, format!("table property {key} = {value:?} is not possible: it takes {takes}")))
+    };
+    match key {
+        RETAIN_HOURS => match value.parse::<u64>() {
+            Ok(0..=168) => Ok(()),
+            _ => refuse("whole hours from 0 (time travel off) to 168 (7 days)"),
+        },
+        OUT_OF_RANGE => match value {
+            "true" | "false" => Ok(()),
+            _ => refuse("'true' or 'false'"),
+        },
+        TRANSACTIONAL => match value {
+            "true" if keyed => Ok(()),
+            "true" => refuse("'true' only on a table with a PRIMARY KEY"),
+            "false" if !keyed => Ok(()),
+            "false" => refuse("'true' on a table with a PRIMARY KEY"),
+            _ => refuse("'true' or 'false'"),
+        },
+        BUCKETS => match value.parse::<u64>() {
+            Ok(1..=4096) => Ok(()),
+            _ => refuse("a whole number from 1 to 4096"),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Checks a lifecycle in days (R170).
+///
+/// # Errors
+/// [`Code::InvalidProperty`].
+pub fn check_lifecycle(days: i64) -> Result<u32> {
+    u32::try_from(days).ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(|| {
+        Error::new(Code::InvalidProperty, format!("LIFECYCLE {days} is not possible: it takes whole days from 1 to 36500"))
+    })
+}
+
+/// How long versions can be queried; zero switches time travel off.
+pub fn retain(state: &TableState) -> Duration {
+    Duration::from_secs(3600 * number(state, RETAIN_HOURS, DEFAULT_RETAIN_HOURS))
+}
+
+/// Into how many key ranges one large write is split at the most.
+pub fn buckets(state: &TableState) -> u64 {
+    number(state, BUCKETS, DEFAULT_BUCKETS)
+}
+
+/// Whether an incremental query may reach past the latest commit.
+pub fn out_of_range_enabled(state: &TableState) -> bool {
+    state.property(OUT_OF_RANGE) == Some("true")
+}
+
+fn number(state: &TableState, key: &str, default: u64) -> u64 {
+    state.property(key).and_then(|value| value.parse().ok()).unwrap_or(default)
+}
