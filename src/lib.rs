@@ -1,5 +1,6 @@
 //! Time-travel tables for Apache DataFusion.
 
+pub mod catalog;
 mod error;
 pub mod log;
 pub mod store;
