@@ -3,6 +3,8 @@
 pub mod catalog;
 mod error;
 pub mod log;
+#[allow(dead_code)]
+mod sql;
 pub mod store;
 pub mod table;
 
