@@ -33,22 +33,13 @@ pub(crate) fn store_failure(store: &str, operation: &str, path: &str, error: &St
 
 /// The text without anything that may be a credential: queries and user names of URLs, values of well-known keys.
 pub(crate) fn redact(text: &str) -> String {
-    let mut out = String::with_capacity(text.len().min(LONGEST));
-    for (number, line) in text.split_whitespace().enumerate() {
-        if number > 0 {
-            out.push(' ');
-        }
-        out.push_str(&redact_word(line));
-        if out.len() > LONGEST {
-            let cut: String = out.chars().take(LONGEST).collect();
-            return cut + "…";
-        }
+    let words: Vec<String> = text.split_whitespace().take(LONGEST).map(strip_url).collect();
+    let mut masked = mask_values(&words.join(" "));
+    if let Some((end, _)) = masked.char_indices().nth(LONGEST) {
+        masked.truncate(end);
+        masked.push('…');
     }
-    out
-}
-
-fn redact_word(word: &str) -> String {
-    mask_values(&strip_url(word))
+    masked
 }
 
 /// Cuts user information and query out of a URL that stands in the word.
@@ -69,32 +60,28 @@ fn strip_url(word: &str) -> String {
 }
 
 /// Masks what follows `key=`, `key:` or `<key>` for the keys that name secrets.
-fn mask_values(word: &str) -> String {
-    let lower = word.to_ascii_lowercase();
-    let mut out = String::with_capacity(word.len());
-    let mut rest = 0;
-    while rest < word.len() {
-        let hit = SECRET_KEYS
-            .iter()
-            .filter_map(|key| {
-                let from = lower.get(rest..)?.find(key)? + rest + key.len();
-                let after = lower.get(from..)?;
-                let separator = after.len() - after.trim_start_matches(['"', '\'']).len();
-                let sign = after.get(separator..)?.chars().next()?;
-                matches!(sign, '=' | ':' | '>').then_some(from + separator + sign.len_utf8())
-            })
-            .min();
-        let Some(start) = hit else { break };
-        let value = word.get(start..).unwrap_or_default();
-        let quotes = value.len() - value.trim_start_matches(['"', '\'']).len();
-        let body = value.get(quotes..).unwrap_or_default();
-        let length = body.find(['&', ';', ',', '"', '\'', '<', ')', '}']).unwrap_or(body.len());
-        out.push_str(word.get(rest..start + quotes).unwrap_or_default());
+fn mask_values(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    while let Some((start, end)) = SECRET_KEYS.iter().filter_map(|key| first_value(&lower, done, key)).min() {
+        out.push_str(text.get(done..start).unwrap_or_default());
         out.push('…');
-        rest = start + quotes + length;
+        done = end;
     }
-    out.push_str(word.get(rest..).unwrap_or_default());
+    out.push_str(text.get(done..).unwrap_or_default());
     out
+}
+
+/// Where the first value of the key at or after a place begins and ends.
+fn first_value(text: &str, from: usize, key: &str) -> Option<(usize, usize)> {
+    text.get(from..)?.match_indices(key).find_map(|(at, _)| {
+        let after = text.get(from + at + key.len()..)?.trim_start_matches(['"', '\'']).strip_prefix(['=', ':', '>'])?;
+        let value = after.trim_start_matches([' ', '"', '\'']);
+        let start = text.len() - value.len();
+        let length = value.find(['&', ';', ',', '"', '\'', '<', ')', '}', ' ']).unwrap_or(value.len());
+        (length > 0).then_some((start, start + length))
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +97,7 @@ mod tests {
             ("AccountKey=CANARY;EndpointSuffix=x", "AccountKey=…;EndpointSuffix=x"),
             ("<Signature>CANARY</Signature>", "<Signature>…</Signature>"),
             ("secret_access_key=CANARY", "secret_access_key=…"),
+            ("the token is bad: token: CANARY and Signature='CANARY'", "the token is bad: token: … and Signature='…'"),
             ("no secret at all", "no secret at all"),
             ("plain  spaces\nand lines", "plain spaces and lines"),
         ] {
