@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, make_comparator};
+use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, make_comparator};
 use arrow::compute::{SortOptions, filter_record_batch, partition};
 
 use super::shape::{Shape, columns_at};
