@@ -7,5 +7,7 @@ pub mod log;
 mod sql;
 pub mod store;
 pub mod table;
+#[doc(hidden)]
+pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result};
