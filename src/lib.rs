@@ -2,6 +2,10 @@
 
 mod error;
 pub mod log;
+#[doc(hidden)]
+pub mod merge;
+#[doc(hidden)]
+pub mod scan;
 pub mod store;
 pub mod table;
 
