@@ -10,13 +10,9 @@ mod group;
 mod keys;
 mod resolution;
 mod resolve;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-pub(crate) mod testing;
 
 pub use cache::MergeCache;
-pub(crate) use data::{DataFiles, DataReader, FileSource, theirs};
+pub(crate) use data::{DataFiles, DataReader, FileSource, field_id};
 pub use group::{MergeGroup, groups};
-pub(crate) use resolution::{RowSet, access};
+pub(crate) use resolution::{RowSet, access, selection};
 pub use resolution::{Access, FileRows, Resolution};
