@@ -8,5 +8,7 @@ pub mod merge;
 pub mod scan;
 pub mod store;
 pub mod table;
+#[doc(hidden)]
+pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result};

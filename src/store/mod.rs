@@ -321,7 +321,7 @@ impl Store {
         Ok(metas)
     }
 
-    fn failure(&self, operation: &str, path: &Path, error: &StoreError) -> Error {
+    pub(crate) fn failure(&self, operation: &str, path: &Path, error: &StoreError) -> Error {
         store_failure(self.name(), operation, path.as_ref(), error)
     }
 }
