@@ -3,6 +3,10 @@
 pub mod catalog;
 mod error;
 pub mod log;
+#[doc(hidden)]
+pub mod merge;
+#[doc(hidden)]
+pub mod scan;
 #[allow(dead_code)]
 mod sql;
 pub mod store;
