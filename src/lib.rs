@@ -2,6 +2,7 @@
 
 mod error;
 pub mod log;
+pub mod ops;
 pub mod store;
 pub mod table;
 
