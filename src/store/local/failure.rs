@@ -1,0 +1,82 @@
+//! Failures of the local disk as errors of `object_store`, saying whether something may have been stored.
+
+use std::fmt;
+use std::io;
+use std::path::Path as FsPath;
+
+use object_store::Error;
+
+const STORE: &str = "DurableLocalStore";
+
+/// A write whose outcome is unknown: an fsync failed, so that the object may be there or not, now or after a power loss.
+/// It is never repeated as if it could still succeed; the object must be written anew.
+#[derive(Debug)]
+pub struct OutcomeUnknown {
+    message: String,
+    source: io::Error,
+}
+
+/// A write that failed before anything could be seen of it.
+#[derive(Debug)]
+struct NotStored {
+    message: String,
+    source: io::Error,
+}
+
+impl fmt::Display for OutcomeUnknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "outcome unknown: {}: {}", self.message, self.source)
+    }
+}
+
+impl fmt::Display for NotStored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.message, self.source)
+    }
+}
+
+impl std::error::Error for OutcomeUnknown {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl std::error::Error for NotStored {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Whether the error says that certainly nothing was stored.
+pub(crate) fn is_not_stored(error: &Error) -> bool {
+    matches!(error, Error::Generic { source, .. } if source.is::<NotStored>())
+}
+
+/// A failed operation on a path.
+pub(super) fn io(operation: &str, path: &FsPath, source: io::Error) -> Error {
+    let text = path.display().to_string();
+    match source.kind() {
+        // A path through a file is as little there as one through nothing.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound { path: text, source: source.into() },
+        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: text, source: source.into() },
+        io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: text, source: source.into() },
+        _ => Error::Generic { store: STORE, source: format!("cannot {operation} {text}: {source}").into() },
+    }
+}
+
+/// A failed write of which nothing can be seen.
+pub(super) fn not_stored(operation: &str, path: &FsPath, source: io::Error) -> Error {
+    let message = format!("cannot {operation} {}, nothing was stored", path.display());
+    Error::Generic { store: STORE, source: Box::new(NotStored { message, source }) }
+}
+
+/// A failed fsync.
+pub(super) fn unknown(path: &FsPath, source: io::Error) -> Error {
+    let message = format!("the disk failed to persist {}", path.display());
+    Error::Generic { store: STORE, source: Box::new(OutcomeUnknown { message, source }) }
+}
+
+/// Something that this store refuses to do.
+pub(super) fn refused(message: String) -> Error {
+    Error::NotSupported { source: message.into() }
+}
