@@ -6,6 +6,8 @@ pub mod log;
 #[doc(hidden)]
 pub mod merge;
 #[doc(hidden)]
+pub mod ops;
+#[doc(hidden)]
 pub mod scan;
 #[allow(dead_code)]
 mod sql;
