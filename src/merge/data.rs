@@ -45,7 +45,8 @@ impl FileSource {
             FileKind::Base => DataFileKind::Base,
             FileKind::Delta => DataFileKind::Delta,
         };
-        layout::data_file(file.owner.unwrap_or(self.table), file.id, kind)
+        let (table, id) = file.owner.as_ref().map_or((self.table, file.id), |origin| (origin.table, origin.file));
+        layout::data_file(table, id, kind)
     }
 
     fn corrupt(&self, file: &DataFile, what: impl fmt::Display) -> Error {

@@ -67,7 +67,14 @@ impl<'a> FileStatistics<'a> {
             Ok::<_, datafusion::common::DataFusionError>((at, Bounds::new(column, texts.collect())?))
         });
         let mut next = 0;
-        let first_row_group = files.iter().map(|entry| std::mem::replace(&mut next, next + entry.file.row_groups.len())).collect();
+        let first_row_group = files
+            .iter()
+            .map(|entry| {
+                let first = next;
+                next += entry.file.row_groups.len();
+                first
+            })
+            .collect();
         Ok(Self { schema, files, columns, keys: keys.transpose()?, first_row_group })
     }
 
