@@ -6,6 +6,7 @@ pub mod log;
 pub mod merge;
 #[doc(hidden)]
 pub mod scan;
+pub mod ops;
 pub mod store;
 pub mod table;
 #[doc(hidden)]
