@@ -191,10 +191,10 @@ async fn one_table(seed: u64, key: Key, partitioned: bool) {
         lab.with_stats = rng.random_bool(0.8);
         let (commit, kind, row_group_rows) = random_commit(&mut rng, partitioned, domain);
         let rows: Vec<(i64, Option<Row>)> = commit.1.clone().into_iter().collect();
-        let marks = rows.iter().map(|(_, row)| row.is_none()).collect();
+        let marks: Vec<bool> = rows.iter().map(|(_, row)| row.is_none()).collect();
         // A tombstone has nothing but its key.
         let mut all = columns(key, &rows);
-        all.push(Arc::new(datafusion::arrow::array::BooleanArray::from::<Vec<bool>>(marks)));
+        all.push(Arc::new(datafusion::arrow::array::BooleanArray::from(marks)));
         let batch = RecordBatch::try_new(nullable(&schema), all).unwrap();
         let values: Vec<&str> = match commit.0.as_str() {
             "a" => vec!["a", "1"],
