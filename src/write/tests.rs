@@ -16,7 +16,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::error::Code;
-use crate::store::testing::{CountingStore, Op};
+use crate::store::testing::{CountingStore, Fault, FaultStore, Op, Rule};
 use crate::store::{Digest, SeededIds};
 use crate::table::text::{from_text, to_text};
 use crate::table::{TOMBSTONE, TOMBSTONE_ID};
@@ -242,7 +242,7 @@ async fn ten_thousand_partitions() {
 /// A random text of a value of the type, from a small domain.
 fn random_text(random: &mut StdRng, data_type: &DataType) -> String {
     let n = random.random_range(-30i64..30);
-    match data_type {
+    let text = match data_type {
         DataType::Utf8 | DataType::Utf8View => ["", "a", "ä", "b", "aa", "Ω long ".repeat(20).as_str()][n.unsigned_abs() as usize % 6].to_owned(),
         DataType::Float64 => match n {
             0 => "NaN".to_owned(),
@@ -259,7 +259,8 @@ fn random_text(random: &mut StdRng, data_type: &DataType) -> String {
         DataType::FixedSizeBinary(_) => format!("{:04x}", n.unsigned_abs()),
         DataType::UInt64 => (u64::MAX - n.unsigned_abs()).to_string(),
         _ => n.to_string(),
-    }
+    };
+    to_text(&from_text(&[Some(&text)], data_type).unwrap(), 0).unwrap()
 }
 
 #[tokio::test]
@@ -510,6 +511,21 @@ async fn a_dropped_write_leaves_at_most_unreferenced_objects() {
     let writing = write(sorted, input, Arc::new(TaskContext::default()));
     assert!(tokio::time::timeout(std::time::Duration::from_millis(50), writing).await.is_err());
     assert_eq!(run(request(&store, &schema), vec![rows]).await.unwrap().files.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_written_goes_when_a_put_fails() {
+    let schema = table(&[("k", DataType::Int64)], &["p"], &["k"]);
+    let rows = || vec![batch(vec![("k", ints(0..5)), ("p", texts(["a", "b", "c", "d", "e"]))])];
+    for fault in [Fault::FailBefore, Fault::ApplyThenError] {
+        let faulty = FaultStore::new(Arc::new(InMemory::new()), 1);
+        faulty.add(Rule::on(Op::Put).nth(3).fault(fault));
+        let store = Store::new(Arc::new(faulty), Path::default());
+        let error = run(request(&store, &schema), rows()).await.unwrap_err();
+        assert_eq!(our_code(&error), Code::StoreUnavailable);
+        assert_eq!(objects(&store).await, 0);
+        assert_eq!(run(request(&store, &schema), rows()).await.unwrap().files.len(), 5);
+    }
 }
 
 #[tokio::test]
