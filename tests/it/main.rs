@@ -1,1 +1,5 @@
-fn main(){}
+//! The integration tests, one binary: a module per kind.
+
+mod architecture;
+mod docs;
+mod slt;
