@@ -1,3 +1,4 @@
+//! Values of every type become text and come back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 use arrow::datatypes::i256;
 use rand::rngs::StdRng;
