@@ -6,11 +6,11 @@ mod error;
 pub mod log;
 #[doc(hidden)]
 pub mod merge;
-#[doc(hidden)]
 pub mod ops;
 pub mod provider;
 #[doc(hidden)]
 pub mod scan;
+mod session;
 #[allow(dead_code)]
 mod sql;
 pub mod store;
@@ -19,3 +19,4 @@ pub mod table;
 pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result};
+pub use session::{SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder};

@@ -16,6 +16,7 @@ mod pin;
 pub mod plan;
 pub mod schema;
 pub mod version;
+pub mod view;
 mod warehouse;
 
 pub use pin::{Pin, PinnedTable};

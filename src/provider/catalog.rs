@@ -48,16 +48,26 @@ pub(crate) type SessionTables = Arc<Mutex<HashMap<TableName, Arc<dyn TableProvid
 pub(crate) struct TimeTravelCatalog {
     source: PinSource,
     session: SessionTables,
+    /// Views planned for one statement.
+    views: HashMap<TableName, Arc<dyn TableProvider>>,
 }
 
 impl TimeTravelCatalog {
     pub(crate) fn new(source: PinSource) -> Self {
-        Self { source, session: SessionTables::default() }
+        Self { source, session: SessionTables::default(), views: HashMap::new() }
     }
 
-    /// The same catalog, pinned for one statement.
-    pub(crate) fn pinned(&self, pin: Arc<Pin>) -> Self {
-        Self { source: PinSource::Pinned(pin), session: Arc::clone(&self.session) }
+    /// The same catalog, pinned for one statement, with the views that it uses.
+    pub(crate) fn pinned(&self, pin: Arc<Pin>, views: HashMap<TableName, Arc<dyn TableProvider>>) -> Self {
+        Self { source: PinSource::Pinned(pin), session: Arc::clone(&self.session), views }
+    }
+
+    /// The warehouse.
+    pub(crate) fn warehouse(&self) -> &Warehouse {
+        match &self.source {
+            PinSource::Pinned(pin) => pin.warehouse(),
+            PinSource::Fresh(warehouse, _) => warehouse,
+        }
     }
 
     /// Whether the name is a table of this session only.
@@ -104,7 +114,7 @@ impl SchemaProvider for TimeTravelSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if let Some(table) = self.session_table(name) {
+        if let Some(table) = self.session_table(name).or_else(|| self.catalog.views.get(&self.name(name)).cloned()) {
             return Ok(Some(table));
         }
         let pin = self.catalog.source.pin().await?;

@@ -12,8 +12,8 @@ pub mod views;
 
 pub(crate) use catalog::{PinSource, TimeTravelCatalog};
 pub(crate) use dml_rule::DmlRule;
-pub(crate) use functions::{AtFunction, HistoryFunction, IncrementalFunction, WarehouseHistory};
+pub(crate) use functions::{AtFunction, HistoryFunction, IncrementalFunction, WarehouseHistory, history_table};
 pub(crate) use names::{Warehouses, resolve};
-pub(crate) use relation::{BoundRelations, RelationGuard, bound_marker};
+pub(crate) use relation::{BoundRelations, RelationGuard};
 pub use table::TimeTravelTable;
-pub(crate) use table::{Target, WriteScope};
+pub(crate) use table::{Target, WriteScope, of_source};

@@ -24,6 +24,11 @@ impl Warehouses {
         Self(list.catalog_names().into_iter().filter_map(ours).collect())
     }
 
+    /// The names of the warehouses.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// The warehouse of this name.
     pub(crate) fn catalog(&self, name: &str) -> Option<&TimeTravelCatalog> {
         self.0.iter().find(|(catalog, _)| catalog == name).map(|(_, found)| found)

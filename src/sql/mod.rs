@@ -35,7 +35,7 @@ pub(crate) use parser::{Parsed, Syntax, parse};
 pub(crate) use statement::{
     AlterOperation, AlterTable, ColumnChange, CompactKind, CreateSchema, CreateTable, CreateView, Describe, DropObject,
     DropSchema, Explain, NamePattern, ObjectPath, PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget,
-    SetProject, ShowHistory, ShowPartitions, Statement, Truncate, Vacuum,
+    SetProject, ShowHistory, ShowPartitions, Statement, Truncate, Vacuum, normalized,
 };
 #[allow(unused_imports)]
 pub(crate) use tokens::is_complete;

@@ -49,7 +49,7 @@ impl Warehouse {
             .with_default_catalog_and_schema("warehouse", "default")
             .with_create_default_catalog_and_schema(false);
         let ctx = SessionContext::new_with_config(config);
-        ctx.with_timetravel("warehouse", &tt)?;
+        ctx.with_timetravel("warehouse", &tt).await?;
         Ok(Session { warehouse: self.clone(), tt, ctx })
     }
 }
