@@ -163,6 +163,27 @@ async fn large_files_are_read_by_ranges() {
     assert!(run(&ctx, "SELECT length(s) > 0 AS ok FROM t WHERE k = 7000").await.contains("true"));
 }
 
+/// As where the plan runs in another library's session: no optimizer of ours hands filters down.
+#[tokio::test]
+async fn filters_known_at_planning_are_in_the_scan_without_an_optimizer() {
+    use datafusion::catalog::TableProvider;
+    use datafusion::physical_plan::{collect, displayable};
+    use datafusion::prelude::{col, lit};
+
+    let mut lab = Lab::new(schema());
+    append(&mut lab, 0..50, false, 10).await;
+    append(&mut lab, 20..25, true, 10).await;
+    let ctx = context(2, true);
+    let scanner = Arc::new(Scanner::new(lab.store.clone()));
+    let table = super::TestTable { scanner, snapshot: lab.snapshot(), range: head(&lab), schema: lab.schema() };
+    let plan = table.scan(&ctx.state(), Some(&vec![1]), &[col("t.v").gt_eq(lit(190_i64)), col("k").lt(lit(30_i64))], Some(1)).await.unwrap();
+    let text = displayable(plan.as_ref()).indent(false).to_string();
+    assert!(text.contains("predicate=v@1 >= 190") && !text.contains("limit"), "{text}");
+    let rows = collect(plan, ctx.task_ctx()).await.unwrap();
+    // Keys 19 and 25 to 29.
+    assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 6);
+}
+
 #[tokio::test]
 async fn a_scan_works_on_disk_too() {
     let folder = tempfile::tempdir().unwrap();
