@@ -69,7 +69,10 @@ impl Default for MergeCache {
 
 impl fmt::Debug for MergeCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MergeCache").field("groups", &self.found.len()).field("resolutions", &self.resolutions()).finish_non_exhaustive()
+        f.debug_struct("MergeCache")
+            .field("groups", &self.found.len())
+            .field("resolutions", &self.resolutions())
+            .finish_non_exhaustive()
     }
 }
 

@@ -51,14 +51,20 @@ impl FileSource {
 
     fn corrupt(&self, file: &DataFile, what: impl fmt::Display) -> Error {
         let path = self.path(file);
-        Error::new(Code::Corrupt, format!("data file '{path}' of table {}: {what}; restore it from a copy of the warehouse", self.name))
+        Error::new(
+            Code::Corrupt,
+            format!("data file '{path}' of table {}: {what}; restore it from a copy of the warehouse", self.name),
+        )
     }
 
     fn gone(&self, file: &DataFile) -> Error {
         let path = self.path(file);
         Error::new(
             Code::SnapshotGone,
-            format!("data file '{path}' of table {} is gone: PURGE or VACUUM took it; run the statement again or read a newer version", self.name),
+            format!(
+                "data file '{path}' of table {} is gone: PURGE or VACUUM took it; run the statement again or read a newer version",
+                self.name
+            ),
         )
     }
 }
@@ -90,7 +96,11 @@ impl Weighter<FileId, Bytes> for Weights {
 
 impl DataFiles {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, footers: Cache::with_weighter(4096, FOOTER_CACHE, Weights), bytes: Cache::with_weighter(63, BYTES_CACHE, Weights) }
+        Self {
+            store,
+            footers: Cache::with_weighter(4096, FOOTER_CACHE, Weights),
+            bytes: Cache::with_weighter(63, BYTES_CACHE, Weights),
+        }
     }
 
     /// The store that they lie in.
@@ -107,7 +117,8 @@ impl DataFiles {
                 ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional).parse_and_finish(&bytes)
             } else if with_index {
                 let footer = Box::pin(self.footer(source, file, false)).await?;
-                let mut reader = ParquetMetaDataReader::new_with_metadata(footer.as_ref().clone()).with_page_index_policy(PageIndexPolicy::Optional);
+                let mut reader = ParquetMetaDataReader::new_with_metadata(footer.as_ref().clone())
+                    .with_page_index_policy(PageIndexPolicy::Optional);
                 match reader.load_page_index(Fetch { files: self, source, file }).await {
                     Ok(()) => reader.finish(),
                     Err(error) => Err(error),
@@ -117,7 +128,9 @@ impl DataFiles {
                 let mut reader = ParquetMetaDataReader::new();
                 reader.try_parse_sized(&tail, file.size).and_then(|()| reader.finish())
             };
-            let footer = footer.map_err(|error| ours(error).unwrap_or_else(|error| source.corrupt(file, format!("its footer does not parse: {error}"))))?;
+            let footer = footer.map_err(|error| {
+                ours(error).unwrap_or_else(|error| source.corrupt(file, format!("its footer does not parse: {error}")))
+            })?;
             check(&footer, file).map_err(|what| source.corrupt(file, what))?;
             Ok(Arc::new(footer))
         };
@@ -182,7 +195,10 @@ impl AsyncFileReader for DataReader {
         async move { self.files.ranges(&self.source, &self.file, &ranges).await.map_err(theirs) }.boxed()
     }
 
-    fn get_metadata<'a>(&'a mut self, _: Option<&'a ArrowReaderOptions>) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         async move { self.files.footer(&self.source, &self.file, self.page_index).await.map_err(theirs) }.boxed()
     }
 }

@@ -36,7 +36,12 @@ impl MergeGroup {
 ///
 /// # Errors
 /// [`Code::Internal`](crate::Code::Internal) where a key has a type without an order.
-pub fn groups(name: &Arc<str>, table: TableId, schema: &Arc<TableSchema>, files: &[Arc<FileEntry>]) -> Result<Vec<Arc<MergeGroup>>> {
+pub fn groups(
+    name: &Arc<str>,
+    table: TableId,
+    schema: &Arc<TableSchema>,
+    files: &[Arc<FileEntry>],
+) -> Result<Vec<Arc<MergeGroup>>> {
     let source = FileSource { name: Arc::clone(name), table };
     let group = |files: Vec<Arc<FileEntry>>| Arc::new(MergeGroup { source: source.clone(), schema: Arc::clone(schema), files });
     if !schema.is_keyed() || files.len() < 2 {
@@ -68,7 +73,8 @@ pub(super) fn touched_row_groups(group: &MergeGroup) -> Result<Vec<Option<Vec<us
         return Ok(vec![None; group.files.len()]);
     };
     let mut rest = ranges.into_iter();
-    let per_file: Vec<Vec<Range>> = group.files.iter().map(|entry| rest.by_ref().take(entry.file.row_groups.len()).collect()).collect();
+    let per_file: Vec<Vec<Range>> =
+        group.files.iter().map(|entry| rest.by_ref().take(entry.file.row_groups.len()).collect()).collect();
     let touched = per_file.iter().enumerate().map(|(this, ranges)| {
         let others = || per_file.iter().enumerate().filter(move |(other, _)| *other != this).map(|(_, ranges)| ranges);
         let is_touched = |range: &Range| others().any(|other| overlaps(other, range));

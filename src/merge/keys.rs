@@ -32,9 +32,14 @@ impl Shape {
     pub(super) fn of(types: &[DataType]) -> Result<Self, ArrowError> {
         match types {
             [only] if is_int(only) => Ok(Self::Int),
-            [DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Binary | DataType::LargeBinary | DataType::BinaryView] => {
-                Ok(Self::Bytes)
-            }
+            [
+                DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Binary
+                | DataType::LargeBinary
+                | DataType::BinaryView,
+            ] => Ok(Self::Bytes),
             _ => Ok(Self::Rows(RowConverter::new(types.iter().map(|t| SortField::new(t.clone())).collect())?)),
         }
     }

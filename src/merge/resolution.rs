@@ -52,21 +52,30 @@ impl Resolution {
     }
 }
 
+/// How many rows of a row group are in the set; none where the set doesn't fit the file.
+pub(crate) fn count(file: &DataFile, row_group: usize, rows: &RowSet) -> Option<usize> {
+    match rows {
+        None => usize::try_from(file.row_groups.get(row_group)?.rows).ok(),
+        Some(bits) => Some(slice(file, row_group, bits)?.count_set_bits()),
+    }
+}
+
 /// How to read one row group for the rows of a set; none where the set doesn't fit the file.
 pub(crate) fn access(file: &DataFile, row_group: usize, rows: &RowSet) -> Option<Access> {
     let Some(bits) = rows else { return Some(Access::All) };
+    let bits = slice(file, row_group, bits)?;
+    Some(match bits.count_set_bits() {
+        0 => Access::Nothing,
+        all if all == bits.len() => Access::All,
+        _ => Access::Rows(selection(&bits)),
+    })
+}
+
+fn slice(file: &DataFile, row_group: usize, bits: &BooleanBuffer) -> Option<BooleanBuffer> {
     let before: u64 = file.row_groups.iter().take(row_group).map(|group| group.rows).sum();
     let start = usize::try_from(before).ok()?;
     let len = usize::try_from(file.row_groups.get(row_group)?.rows).ok()?;
-    if start + len > bits.len() {
-        return None;
-    }
-    let bits = bits.slice(start, len);
-    Some(match bits.count_set_bits() {
-        0 => Access::Nothing,
-        all if all == len => Access::All,
-        _ => Access::Rows(selection(&bits)),
-    })
+    (start + len <= bits.len()).then(|| bits.slice(start, len))
 }
 
 /// The runs of a bitmap.

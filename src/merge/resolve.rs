@@ -12,9 +12,9 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::util::bit_util;
 use futures::TryStreamExt;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
-use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
 
 use super::data::{DataFiles, DataReader, ours, root_of};
@@ -65,12 +65,14 @@ async fn merge<K: Keys>(files: &Arc<DataFiles>, group: &MergeGroup, types: &[Dat
         // Below the next key all rows of the top file are the only ones of their key. On equal keys the top file has
         // the higher order, so the other one's row is superseded.
         let moved_at = if order == Ordering::Less {
-            let end = cursors[second].with_keys(|target, row| cursors[top].with_keys(|keys, start| gallop(keys, start, target, row)));
+            let end =
+                cursors[second].with_keys(|target, row| cursors[top].with_keys(|keys, start| gallop(keys, start, target, row)));
             cursors[top].position = end;
             0
         } else {
             if cursors[top].entry.order == cursors[second].entry.order {
-                return Err(cursors[top].corrupt(format!("it holds a key that the file {} of the same commit holds", cursors[second].entry.file.id)));
+                return Err(cursors[top]
+                    .corrupt(format!("it holds a key that the file {} of the same commit holds", cursors[second].entry.file.id)));
             }
             cursors[second].supersede();
             second_at
@@ -232,12 +234,17 @@ impl<'a, K: Keys> Cursor<'a, K> {
                 .map(|(at, wanted)| {
                     let column = column(at).ok_or_else(missing)?;
                     // A file written before the column was widened.
-                    if column.data_type() == wanted { Ok(Arc::clone(column)) } else { cast(column, wanted).map_err(|e| self.corrupt(e.to_string())) }
+                    if column.data_type() == wanted {
+                        Ok(Arc::clone(column))
+                    } else {
+                        cast(column, wanted).map_err(|e| self.corrupt(e.to_string()))
+                    }
                 })
                 .collect::<Result<_>>()?;
             if self.has_tombstones() {
                 let tombstones = column(self.types.len()).ok_or_else(missing)?;
-                let tombstones = tombstones.as_boolean_opt().ok_or_else(|| self.corrupt("its tombstone column is not BOOLEAN".into()))?;
+                let tombstones =
+                    tombstones.as_boolean_opt().ok_or_else(|| self.corrupt("its tombstone column is not BOOLEAN".into()))?;
                 if tombstones.null_count() > 0 {
                     return Err(self.corrupt("a tombstone mark is NULL".into()));
                 }

@@ -13,8 +13,8 @@ use crate::log::{CommitIndex, Header, Lsn, Operation, State};
 use crate::store::testing::CountingStore;
 use crate::store::{CommitId, Digest, FileId, PartitionId, Path, Store, TableId, Timestamp};
 use crate::table::{
-    Action, ColumnStats, CreateTable, DataFile, FileKind, PartitionRef, PartitionValues, RowGroup, TOMBSTONE, TableSchema, TableSnapshot,
-    TableState, text::to_text,
+    Action, ColumnStats, CreateTable, DataFile, FileKind, PartitionRef, PartitionValues, RowGroup, TOMBSTONE, TableSchema,
+    TableSnapshot, TableState, text::to_text,
 };
 
 use super::FileSource;
@@ -80,7 +80,14 @@ impl Lab {
     }
 
     pub(crate) fn snapshot(&self) -> Arc<TableSnapshot> {
-        Arc::new(TableSnapshot { lsn: self.lsn, header: None, digest: None, checkpoint: None, state: self.state.clone(), index: CommitIndex::default() })
+        Arc::new(TableSnapshot {
+            lsn: self.lsn,
+            header: None,
+            digest: None,
+            checkpoint: None,
+            state: self.state.clone(),
+            index: CommitIndex::default(),
+        })
     }
 
     fn id(&mut self) -> u128 {
@@ -91,7 +98,10 @@ impl Lab {
     /// Writes one commit of one file. The batch has the columns of the table and the tombstone column, in any row order.
     pub(crate) async fn append(&mut self, batch: &RecordBatch, spec: Spec<'_>) -> DataFile {
         let file = self.write(batch, &spec).await;
-        let partition = PartitionRef { values: PartitionValues(spec.partition.iter().map(|v| (*v).to_owned()).collect()), id: PartitionId::from_u128(self.id()) };
+        let partition = PartitionRef {
+            values: PartitionValues(spec.partition.iter().map(|v| (*v).to_owned()).collect()),
+            id: PartitionId::from_u128(self.id()),
+        };
         let add = Action::Add { partition, file: Box::new(file.clone()), order: None, rank: 0, counted: true };
         self.commit(Operation::Append, &[add]);
         file
@@ -107,7 +117,11 @@ impl Lab {
             FileKind::Delta => (schema.delta_file(), batch.columns().to_vec()),
         };
         let batch = RecordBatch::try_new(file_schema, columns).unwrap();
-        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(spec.row_group_rows)).set_data_page_row_count_limit(2).set_write_batch_size(2).build();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(spec.row_group_rows))
+            .set_data_page_row_count_limit(2)
+            .set_write_batch_size(2)
+            .build();
         let mut bytes = vec![];
         let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
@@ -133,7 +147,13 @@ impl Lab {
             let order = lexsort_to_indices(&[SortColumn { values: Arc::clone(values), options: None }], None).unwrap();
             let known: Vec<usize> = order.values().iter().map(|row| *row as usize).filter(|row| values.is_valid(*row)).collect();
             let text = |row: Option<&usize>| row.and_then(|row| to_text(values, *row));
-            ColumnStats { id: column.id, min: text(known.first()), max: text(known.last()), exact: true, nulls: values.null_count() as u64 }
+            ColumnStats {
+                id: column.id,
+                min: text(known.first()),
+                max: text(known.last()),
+                exact: true,
+                nulls: values.null_count() as u64,
+            }
         });
         let id = FileId::from_u128(self.id());
         let tail = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap());
@@ -159,7 +179,8 @@ fn sorted(schema: &TableSchema, batch: &RecordBatch) -> RecordBatch {
     if !schema.is_keyed() {
         return batch.clone();
     }
-    let keys: Vec<SortColumn> = schema.key_positions().iter().map(|at| SortColumn { values: Arc::clone(batch.column(*at)), options: None }).collect();
+    let keys: Vec<SortColumn> =
+        schema.key_positions().iter().map(|at| SortColumn { values: Arc::clone(batch.column(*at)), options: None }).collect();
     take_record_batch(batch, &lexsort_to_indices(&keys, None).unwrap()).unwrap()
 }
 

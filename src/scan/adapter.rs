@@ -7,14 +7,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr_adapter::{
-    DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
-};
+use datafusion::physical_expr_adapter::{DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory};
 
 use crate::error::{Code, Error};
 use crate::table::{Column as TableColumn, ColumnId, DataFile, FIELD_ID, TOMBSTONE, TOMBSTONE_ID, TableSchema};
@@ -52,7 +50,11 @@ impl ByFieldId {
             if field.metadata().contains_key(EXTENSION_NAME) {
                 return Ok(Arc::clone(field));
             }
-            return Err(Error::new(Code::Corrupt, format!("column {:?} of a data file has no id; restore the file from a copy", field.name())).into());
+            return Err(Error::new(
+                Code::Corrupt,
+                format!("column {:?} of a data file has no id; restore the file from a copy", field.name()),
+            )
+            .into());
         };
         let wanted = self.names.get(id).and_then(|name| logical.field_with_name(name).ok());
         Ok(Arc::new(match wanted {

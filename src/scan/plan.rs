@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::filter_record_batch;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
@@ -31,7 +31,7 @@ use super::stats::FileStatistics;
 use super::{PartitionFiles, incremental, visible};
 use crate::error::Error;
 use crate::log::Lsn;
-use crate::merge::{Access, DataFiles, MergeCache, MergeGroup, RowSet, access, groups};
+use crate::merge::{self, DataFiles, MergeCache, MergeGroup, RowSet, groups};
 use crate::store::{Store, TableId};
 use crate::table::{FileEntry, TableSchema, TableSnapshot};
 
@@ -94,7 +94,8 @@ impl Scanner {
         if pieces.files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }
-        let options = TableParquetOptions { global: session.config_options().execution.parquet.clone(), ..TableParquetOptions::default() };
+        let options =
+            TableParquetOptions { global: session.config_options().execution.parquet.clone(), ..TableParquetOptions::default() };
         let inner = ParquetSource::new(split_schema(schema)).with_table_parquet_options(options);
         let source = MergeSource::new(inner, filters.rest, Arc::clone(&self.files), Arc::clone(&self.cache));
         let target = session.config_options().execution.target_partitions;
@@ -144,7 +145,14 @@ impl Chosen {
         Ok(Self { partitions, groups: found })
     }
 
-    fn pieces(&self, scanner: &Scanner, schema: &TableSchema, arrow: &SchemaRef, filters: &Filters, wanted: &BTreeSet<usize>) -> Result<Pieces> {
+    fn pieces(
+        &self,
+        scanner: &Scanner,
+        schema: &TableSchema,
+        arrow: &SchemaRef,
+        filters: &Filters,
+        wanted: &BTreeSet<usize>,
+    ) -> Result<Pieces> {
         let entries: Vec<Arc<FileEntry>> = self.groups.iter().flat_map(|(_, group)| group.files().iter().cloned()).collect();
         let statistics = FileStatistics::new(schema, &entries, wanted)?;
         let mut is_clean = true;
@@ -177,7 +185,8 @@ impl Chosen {
         let stats = found.iter().map(|(file, _)| file.statistics.clone().unwrap_or_default()).collect();
         let kept = prune::may_match(&filters.rest, arrow, stats);
         is_clean &= kept.iter().all(|kept| *kept);
-        let kept: Vec<(PartitionedFile, Precision<usize>)> = found.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(piece, _)| piece).collect();
+        let kept: Vec<(PartitionedFile, Precision<usize>)> =
+            found.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(piece, _)| piece).collect();
         let rows = kept.iter().fold(Precision::Exact(0), |sum, (_, count)| sum.add(count));
         let statistics = statistics.scan(is_clean, rows, bytes, &self.partitions)?;
         Ok(Pieces { files: kept.into_iter().map(|(file, _)| file).collect(), statistics })
@@ -185,7 +194,13 @@ impl Chosen {
 }
 
 impl Scanner {
-    pub(super) fn groups(&self, name: &Arc<str>, table: TableId, schema: &Arc<TableSchema>, files: &[Arc<FileEntry>]) -> Result<Vec<Arc<MergeGroup>>, Error> {
+    pub(super) fn groups(
+        &self,
+        name: &Arc<str>,
+        table: TableId,
+        schema: &Arc<TableSchema>,
+        files: &[Arc<FileEntry>],
+    ) -> Result<Vec<Arc<MergeGroup>>, Error> {
         groups(name, table, schema, files)
     }
 }
@@ -194,12 +209,8 @@ impl Scanner {
 fn count(entry: &FileEntry, row_group: usize, alive: Option<&RowSet>) -> Result<Precision<usize>> {
     let all = entry.file.row_groups.get(row_group).map_or(0, |group| usize::try_from(group.rows).unwrap_or(usize::MAX));
     let Some(alive) = alive else { return Ok(Precision::Inexact(all)) };
-    let access = access(&entry.file, row_group, alive).ok_or_else(|| Error::internal("a resolution of another file"))?;
-    Ok(Precision::Exact(match access {
-        Access::Nothing => 0,
-        Access::All => all,
-        Access::Rows(selection) => selection.row_count(),
-    }))
+    let alive = merge::count(&entry.file, row_group, alive).ok_or_else(|| Error::internal("a resolution of another file"))?;
+    Ok(Precision::Exact(alive))
 }
 
 fn partitioned_file(store: &Store, piece: Piece, values: Vec<ScalarValue>, stats: Arc<Statistics>) -> Result<PartitionedFile> {
@@ -214,7 +225,8 @@ fn partitioned_file(store: &Store, piece: Piece, values: Vec<ScalarValue>, stats
         e_tag: None,
         version: None,
     };
-    let mut planned = PartitionedFile::new_from_meta(meta).with_metadata_size_hint(usize::try_from(file.footer).unwrap_or_default());
+    let mut planned =
+        PartitionedFile::new_from_meta(meta).with_metadata_size_hint(usize::try_from(file.footer).unwrap_or_default());
     planned.range = Some(FileRange { start: offset(range.0)?, end: offset(range.1)? });
     Ok(planned.with_partition_values(values).with_statistics(stats).with_extension(piece))
 }
@@ -231,6 +243,9 @@ fn wanted(schema: &TableSchema, projected: &Schema, filters: &[Arc<dyn PhysicalE
 }
 
 fn split_schema(schema: &TableSchema) -> SplitSchema {
-    let fields = |columns: &[crate::table::Column]| columns.iter().map(|column| Arc::new(column.field())).collect::<Vec<Arc<Field>>>();
-    SplitSchema::builder(Arc::new(Schema::new(fields(&schema.columns)))).with_table_partition_cols(fields(&schema.partition_columns)).build()
+    let fields =
+        |columns: &[crate::table::Column]| columns.iter().map(|column| Arc::new(column.field())).collect::<Vec<Arc<Field>>>();
+    SplitSchema::builder(Arc::new(Schema::new(fields(&schema.columns))))
+        .with_table_partition_cols(fields(&schema.partition_columns))
+        .build()
 }

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::{DFSchema, Result, Statistics};
@@ -15,8 +15,8 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
 use super::PartitionFiles;
 use crate::error::{Code, Error};
-use crate::table::text::from_text;
 use crate::table::TableSchema;
+use crate::table::text::from_text;
 
 /// The filters of a scan as physical expressions.
 #[derive(Debug, Default)]
@@ -40,7 +40,12 @@ fn is_usable(filter: &Expr) -> bool {
     let foreign = filter.exists(|expr| {
         Ok(matches!(
             expr,
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) | Expr::OuterReferenceColumn(_, _) | Expr::Placeholder(_)
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(_, _)
+                | Expr::Placeholder(_)
         ))
     });
     !filter.is_volatile() && matches!(foreign, Ok(false))
@@ -84,10 +89,14 @@ fn partition_schema(schema: &TableSchema) -> SchemaRef {
 /// The values of the partition columns, a row per partition.
 pub(super) fn partition_batch(schema: &TableSchema, partitions: &[PartitionFiles]) -> Result<RecordBatch> {
     let columns = schema.partition_columns.iter().enumerate().map(|(at, column)| {
-        let texts: Vec<Option<&str>> = partitions.iter().map(|entry| entry.partition.values.0.get(at).map(String::as_str)).collect();
+        let texts: Vec<Option<&str>> =
+            partitions.iter().map(|entry| entry.partition.values.0.get(at).map(String::as_str)).collect();
         let values = from_text(&texts, &column.data_type)?;
         if values.null_count() > 0 {
-            return Err(Error::new(Code::Corrupt, format!("a partition has no value of column {:?}; restore the log from a copy", column.name)));
+            return Err(Error::new(
+                Code::Corrupt,
+                format!("a partition has no value of column {:?}; restore the log from a copy", column.name),
+            ));
         }
         Ok(values)
     });

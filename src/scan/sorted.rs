@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{Field, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -97,11 +97,13 @@ impl Scanner {
             let footer = files.footer(&group.source, &entry.file, false).await?;
             let parquet = footer.file_metadata().schema_descr_ptr();
             let fields = parquet.root_schema().get_fields();
-            let ids = group.schema.columns.iter().map(|column| column.id).chain([ColumnId(TOMBSTONE_ID)]).take(wanted.fields().len());
+            let ids =
+                group.schema.columns.iter().map(|column| column.id).chain([ColumnId(TOMBSTONE_ID)]).take(wanted.fields().len());
             let roots: Vec<Option<usize>> = ids.map(|id| root_of(fields, &entry.file, id)).collect();
             let mut sorted: Vec<usize> = roots.iter().flatten().copied().collect();
             sorted.sort_unstable();
-            let columns: Vec<Option<usize>> = roots.iter().map(|root| root.map(|root| sorted.partition_point(|other| *other < root))).collect();
+            let columns: Vec<Option<usize>> =
+                roots.iter().map(|root| root.map(|root| sorted.partition_point(|other| *other < root))).collect();
             let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new()).map_err(failed)?;
             let reader = DataReader { files, source: group.source.clone(), file: Arc::clone(&entry.file), page_index: false };
             let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
@@ -137,7 +139,9 @@ fn absent(field: &Field, rows: usize) -> Result<ArrayRef> {
         return Ok(Arc::new(BooleanArray::from(vec![false; rows])));
     }
     if !field.is_nullable() {
-        return Err(Error::new(Code::Corrupt, format!("a data file lacks the column {:?}, which takes no NULL", field.name())).into());
+        return Err(
+            Error::new(Code::Corrupt, format!("a data file lacks the column {:?}, which takes no NULL", field.name())).into()
+        );
     }
     Ok(new_null_array(field.data_type(), rows))
 }

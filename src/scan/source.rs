@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
@@ -58,7 +58,12 @@ pub struct MergeSource {
 }
 
 impl MergeSource {
-    pub(crate) fn new(inner: ParquetSource, planned: Vec<Arc<dyn PhysicalExpr>>, files: Arc<DataFiles>, cache: Arc<MergeCache>) -> Self {
+    pub(crate) fn new(
+        inner: ParquetSource,
+        planned: Vec<Arc<dyn PhysicalExpr>>,
+        files: Arc<DataFiles>,
+        cache: Arc<MergeCache>,
+    ) -> Self {
         Self { inner, planned, files, cache }
     }
 
@@ -81,7 +86,12 @@ impl FileSource for MergeSource {
         Err(Error::internal("this source has no opener: it plans morsels").into())
     }
 
-    fn create_morselizer(&self, store: Arc<dyn ObjectStore>, config: &FileScanConfig, partition: usize) -> Result<Box<dyn Morselizer>> {
+    fn create_morselizer(
+        &self,
+        store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Box<dyn Morselizer>> {
         let source = self.effective();
         let page_index = source.filter().is_some() && source.table_parquet_options().global.enable_page_index;
         let readers = Arc::new(ReaderFactory { files: Arc::clone(&self.files), page_index });
@@ -89,7 +99,15 @@ impl FileSource for MergeSource {
         let inner = source.create_morselizer(Arc::clone(&store), config, partition)?.into();
         let mut config = config.clone();
         config.file_groups.clear();
-        Ok(Box::new(MergeMorselizer { inner, source, store, config, partition, files: Arc::clone(&self.files), cache: Arc::clone(&self.cache) }))
+        Ok(Box::new(MergeMorselizer {
+            inner,
+            source,
+            store,
+            config,
+            partition,
+            files: Arc::clone(&self.files),
+            cache: Arc::clone(&self.cache),
+        }))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -123,7 +141,13 @@ impl FileSource for MergeSource {
     }
 
     /// Spreads whole row groups: a part of one is nothing that could be read alone.
-    fn repartitioned(&self, partitions: usize, min_size: usize, ordering: Option<LexOrdering>, config: &FileScanConfig) -> Result<Option<FileScanConfig>> {
+    fn repartitioned(
+        &self,
+        partitions: usize,
+        min_size: usize,
+        ordering: Option<LexOrdering>,
+        config: &FileScanConfig,
+    ) -> Result<Option<FileScanConfig>> {
         let pieces: Vec<PartitionedFile> = config.file_groups.iter().flat_map(FileGroup::iter).cloned().collect();
         let bytes: u64 = pieces.iter().map(PartitionedFile::effective_size).sum();
         let goal = partitions.min(pieces.len());
@@ -146,7 +170,11 @@ impl FileSource for MergeSource {
         Ok(FilterPushdownPropagation { filters: pushed.filters, updated_node })
     }
 
-    fn try_pushdown_sort(&self, order: &[PhysicalSortExpr], properties: &EquivalenceProperties) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
+    fn try_pushdown_sort(
+        &self,
+        order: &[PhysicalSortExpr],
+        properties: &EquivalenceProperties,
+    ) -> Result<SortOrderPushdownResult<Arc<dyn FileSource>>> {
         let wrap = |inner: Arc<dyn FileSource>| self.wrap(&inner, self.planned.clone());
         Ok(match self.inner.try_pushdown_sort(order, properties)? {
             SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact { inner: wrap(inner)? },
@@ -164,7 +192,10 @@ impl FileSource for MergeSource {
         pushed.map(|inner| self.wrap(&inner, self.planned.clone())).transpose()
     }
 
-    fn apply_expressions(&self, f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>) -> Result<TreeNodeRecursion> {
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
         self.effective().apply_expressions(f)
     }
 }
@@ -259,7 +290,10 @@ impl MorselPlanner for Resolving {
         }
         let resolving = async move {
             let resolution = self.cache.resolve(&self.files, &self.piece.group).await?;
-            let rows = resolution.files.get(&self.piece.entry.file.id).ok_or_else(|| Error::internal("a file is not in its own resolution"))?;
+            let rows = resolution
+                .files
+                .get(&self.piece.entry.file.id)
+                .ok_or_else(|| Error::internal("a file is not in its own resolution"))?;
             open(self.inner.as_ref(), self.file, &self.piece, &rows.alive)
         };
         Ok(Some(MorselPlan::new().with_pending_planner(resolving)))

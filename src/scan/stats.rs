@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 
@@ -107,7 +107,13 @@ impl<'a> FileStatistics<'a> {
 
     /// The statistics of the scan over all columns. `is_clean` says that every row of every file is read, `rows` how many
     /// rows are; `partitions` has the values of the partitions that are read.
-    pub(super) fn scan(&self, is_clean: bool, rows: Precision<usize>, bytes: usize, partitions: &RecordBatch) -> Result<Statistics> {
+    pub(super) fn scan(
+        &self,
+        is_clean: bool,
+        rows: Precision<usize>,
+        bytes: usize,
+        partitions: &RecordBatch,
+    ) -> Result<Statistics> {
         let mut columns = Vec::with_capacity(self.columns.len() + partitions.num_columns());
         for (at, (column, bounds)) in self.schema.columns.iter().zip(&self.columns).enumerate() {
             columns.push(match bounds {
@@ -118,7 +124,12 @@ impl<'a> FileStatistics<'a> {
         for values in partitions.columns() {
             let range = ScalarRange::of(values, 0..values.len())?;
             let (min, max) = range.precision(is_clean);
-            columns.push(ColumnStatistics { null_count: Precision::Exact(0), min_value: min, max_value: max, ..ColumnStatistics::new_unknown() });
+            columns.push(ColumnStatistics {
+                null_count: Precision::Exact(0),
+                min_value: min,
+                max_value: max,
+                ..ColumnStatistics::new_unknown()
+            });
         }
         Ok(Statistics { num_rows: rows, total_byte_size: Precision::Inexact(bytes), column_statistics: columns })
     }
@@ -131,16 +142,20 @@ impl<'a> FileStatistics<'a> {
             None => Precision::Absent,
         };
         // A file of NULLs alone has no bounds, and needs none.
-        let has_values = |file: &usize| self.files.get(*file).is_some_and(|entry| self.nulls(entry, column) != Some(entry.file.rows));
+        let has_values =
+            |file: &usize| self.files.get(*file).is_some_and(|entry| self.nulls(entry, column) != Some(entry.file.rows));
         let files: Vec<usize> = (0..self.files.len()).filter(has_values).collect();
-        let says_exact = |file: &usize| self.files.get(*file).and_then(|entry| find(entry, column)).is_some_and(|stats| stats.exact);
+        let says_exact =
+            |file: &usize| self.files.get(*file).and_then(|entry| find(entry, column)).is_some_and(|stats| stats.exact);
         let is_exact = is_clean && bounds::can_be_exact(&column.data_type) && files.iter().all(says_exact);
         let mut min = ScalarRange::of(&bounds.min, files.iter().copied())?;
         let max = ScalarRange::of(&bounds.max, files.iter().copied())?;
         min.max = max.max;
         let (mut min_value, mut max_value) = min.precision(is_exact);
         // Without file statistics the row groups' keys say the same.
-        if min_value == Precision::Absent && let Some((_, keys)) = self.keys.as_ref().filter(|(key, _)| *key == at) {
+        if min_value == Precision::Absent
+            && let Some((_, keys)) = self.keys.as_ref().filter(|(key, _)| *key == at)
+        {
             let low = ScalarRange::of(&keys.min, 0..keys.min.len())?;
             let high = ScalarRange::of(&keys.max, 0..keys.max.len())?;
             (min_value, max_value) = ScalarRange { min: low.min, max: high.max }.precision(false);

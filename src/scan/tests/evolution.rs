@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field};
 
 use super::{context, head, lsn, register, run};
 use crate::log::Operation;
@@ -17,7 +17,11 @@ fn spec(kind: FileKind) -> Spec<'static> {
 }
 
 async fn table() -> (Lab, DataFile) {
-    let columns = vec![Field::new("k", DataType::Int32, false), Field::new("a", DataType::Utf8, true), Field::new("b", DataType::Int32, true)];
+    let columns = vec![
+        Field::new("k", DataType::Int32, false),
+        Field::new("a", DataType::Utf8, true),
+        Field::new("b", DataType::Int32, true),
+    ];
     let mut lab = Lab::new(TableSchema::new(columns, vec![], &["k".into()]).unwrap());
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int32Array::from(vec![1, 2, 3])),
@@ -40,7 +44,8 @@ async fn a_dropped_column_lends_nothing_to_a_new_one_of_its_name() {
     let (mut lab, _) = table().await;
     alter(&mut lab, |schema| {
         schema.columns.remove(1);
-        let fresh = Column { id: ColumnId(4), name: "a".into(), data_type: DataType::Utf8, nullable: true, comment: None, default: None };
+        let fresh =
+            Column { id: ColumnId(4), name: "a".into(), data_type: DataType::Utf8, nullable: true, comment: None, default: None };
         schema.columns.push(fresh);
         schema.last_id = ColumnId(4);
     });
@@ -68,7 +73,7 @@ async fn renamed_swapped_and_widened_columns_find_their_values() {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(vec![2, 5_000_000_000])),
         Arc::new(StringArray::from(vec![None, Some("big")])),
-        Arc::new(datafusion::arrow::array::Float64Array::from(vec![None, Some(0.5)])),
+        Arc::new(arrow::array::Float64Array::from(vec![None, Some(0.5)])),
     ];
     let rows = batch(&lab.schema(), columns, vec![true, false]);
     lab.append(&rows, spec(FileKind::Delta)).await;
@@ -97,7 +102,11 @@ async fn a_file_of_another_table_is_read_by_its_map() {
     // Another table's file: its `b` is our `k`'s neighbour under other ids, and we have no `a` there.
     let clone = DataFile {
         id: FileId::from_u128(9_999),
-        owner: Some(Origin { table: lab.table, file: file.id, columns: Some(vec![(ColumnId(1), ColumnId(1)), (ColumnId(2), ColumnId(2))]) }),
+        owner: Some(Origin {
+            table: lab.table,
+            file: file.id,
+            columns: Some(vec![(ColumnId(1), ColumnId(1)), (ColumnId(2), ColumnId(2))]),
+        }),
         stats: vec![],
         ..file
     };

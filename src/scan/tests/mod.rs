@@ -7,8 +7,8 @@ mod plans;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::util::pretty::pretty_format_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::util::pretty::pretty_format_batches;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;

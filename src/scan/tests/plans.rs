@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Int64Array, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field};
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field};
 
 use super::{context, head, register, run};
 use crate::error::{Code, Error};
@@ -14,7 +14,11 @@ use crate::store::{DurableLocalStore, Path};
 use crate::table::{DataFile, FileKind, TableSchema};
 
 fn schema() -> TableSchema {
-    let columns = vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Int64, true), Field::new("s", DataType::Utf8, true)];
+    let columns = vec![
+        Field::new("k", DataType::Int64, false),
+        Field::new("v", DataType::Int64, true),
+        Field::new("s", DataType::Utf8, true),
+    ];
     TableSchema::new(columns, vec![], &["k".into()]).unwrap()
 }
 
@@ -136,12 +140,17 @@ async fn large_files_are_read_by_ranges() {
     let mut lab = Lab::new(TableSchema::new(columns, vec![], &["k".into()]).unwrap());
     let schema = lab.schema();
     let texts = (0..3000_i64).map(|k| (0..100).map(|n| format!("{:x}", (k * 31 + n) * 2_654_435_761)).collect::<String>());
-    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(0..12_000)), Arc::new(StringArray::from_iter_values(texts.cycle().take(12_000)))];
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_iter_values(0..12_000)),
+        Arc::new(StringArray::from_iter_values(texts.cycle().take(12_000))),
+    ];
     let rows = batch(&schema, columns, vec![false; 12_000]);
     let file = lab.append(&rows, Spec { partition: &[], row_group_rows: 3000, kind: FileKind::Base }).await;
     assert!(file.size > 8 << 20, "{}", file.size);
-    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![1, 5])), Arc::new(StringArray::from(vec![None::<&str>, None]))];
-    lab.append(&batch(&schema, columns, vec![true, true]), Spec { partition: &[], row_group_rows: 10, kind: FileKind::Delta }).await;
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![1, 5])), Arc::new(StringArray::from(vec![None::<&str>, None]))];
+    lab.append(&batch(&schema, columns, vec![true, true]), Spec { partition: &[], row_group_rows: 10, kind: FileKind::Delta })
+        .await;
     let ctx = context(2, false);
     let scanner = Arc::new(Scanner::new(lab.store.clone()));
     register(&ctx, "t", &lab, &scanner, head(&lab));
@@ -154,12 +163,36 @@ async fn large_files_are_read_by_ranges() {
     assert!(run(&ctx, "SELECT length(s) > 0 AS ok FROM t WHERE k = 7000").await.contains("true"));
 }
 
+/// As where the plan runs in another library's session: no optimizer of ours hands filters down.
+#[tokio::test]
+async fn filters_known_at_planning_are_in_the_scan_without_an_optimizer() {
+    use datafusion::catalog::TableProvider;
+    use datafusion::physical_plan::{collect, displayable};
+    use datafusion::prelude::{col, lit};
+
+    let mut lab = Lab::new(schema());
+    append(&mut lab, 0..50, false, 10).await;
+    append(&mut lab, 20..25, true, 10).await;
+    let ctx = context(2, true);
+    let scanner = Arc::new(Scanner::new(lab.store.clone()));
+    let table = super::TestTable { scanner, snapshot: lab.snapshot(), range: head(&lab), schema: lab.schema() };
+    let plan = table.scan(&ctx.state(), Some(&vec![1]), &[col("t.v").gt_eq(lit(190_i64)), col("k").lt(lit(30_i64))], Some(1)).await.unwrap();
+    let text = displayable(plan.as_ref()).indent(false).to_string();
+    assert!(text.contains("predicate=v@1 >= 190") && !text.contains("limit"), "{text}");
+    let rows = collect(plan, ctx.task_ctx()).await.unwrap();
+    // Keys 19 and 25 to 29.
+    assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 6);
+}
+
 #[tokio::test]
 async fn a_scan_works_on_disk_too() {
     let folder = tempfile::tempdir().unwrap();
     let _ = DurableLocalStore::new(folder.path(), crate::store::Durability::Relaxed).unwrap();
     let mut lab = Lab::new(schema());
-    lab.store = crate::store::Store::new(Arc::new(object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap()), Path::from("a b"));
+    lab.store = crate::store::Store::new(
+        Arc::new(object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap()),
+        Path::from("a b"),
+    );
     append(&mut lab, 0..50, false, 10).await;
     append(&mut lab, 40..45, true, 10).await;
     let ctx = context(2, true);
