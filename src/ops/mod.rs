@@ -1,0 +1,3 @@
+//! L4, the verbs: each a pure plan on a snapshot, then one commit.
+
+pub mod plan;
