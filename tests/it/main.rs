@@ -2,4 +2,5 @@
 
 mod architecture;
 mod docs;
+mod format;
 mod slt;
