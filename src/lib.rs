@@ -1,5 +1,6 @@
 //! Time-travel tables for Apache DataFusion.
 
+pub mod auth;
 pub mod catalog;
 mod error;
 pub mod log;
@@ -7,6 +8,7 @@ pub mod log;
 pub mod merge;
 #[doc(hidden)]
 pub mod ops;
+pub mod provider;
 #[doc(hidden)]
 pub mod scan;
 #[allow(dead_code)]

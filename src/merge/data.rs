@@ -13,14 +13,14 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, MetadataFetch};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use parquet::schema::types::Type;
+use parquet::schema::types::{Type, TypePtr};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::error::{Code, Error, Result};
 use crate::store::layout::{self, DataFileKind};
 use crate::store::{Digest, FileId, Path, Store, TableId};
-use crate::table::{DataFile, FileKind};
+use crate::table::{ColumnId, DataFile, FileKind, TOMBSTONE_ID};
 
 /// Files up to this size are fetched in one request, whole, and verified.
 pub(crate) const SMALL_FILE: u64 = 8 << 20;
@@ -45,7 +45,8 @@ impl FileSource {
             FileKind::Base => DataFileKind::Base,
             FileKind::Delta => DataFileKind::Delta,
         };
-        layout::data_file(file.owner.unwrap_or(self.table), file.id, kind)
+        let (table, id) = file.location(self.table);
+        layout::data_file(table, id, kind)
     }
 
     fn corrupt(&self, file: &DataFile, what: impl fmt::Display) -> Error {
@@ -198,8 +199,14 @@ impl MetadataFetch for Fetch<'_> {
     }
 }
 
+/// The position of a table's column among the root fields of a file; none where the file lacks it.
+pub(crate) fn root_of(fields: &[TypePtr], file: &DataFile, column: ColumnId) -> Option<usize> {
+    let wanted = if column.0 == TOMBSTONE_ID { column } else { file.field_id(column)? };
+    fields.iter().position(|field| field_id(field) == Some(wanted.0))
+}
+
 /// The id of a column in a Parquet file.
-pub(crate) fn field_id(field: &Type) -> Option<i32> {
+fn field_id(field: &Type) -> Option<i32> {
     let info = field.get_basic_info();
     info.has_id().then(|| info.id())
 }

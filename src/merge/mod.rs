@@ -10,9 +10,11 @@ mod group;
 mod keys;
 mod resolution;
 mod resolve;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use cache::MergeCache;
-pub(crate) use data::{DataFiles, DataReader, FileSource, field_id};
+pub(crate) use data::{DataFiles, DataReader, FileSource, root_of};
 pub use group::{MergeGroup, groups};
 pub(crate) use resolution::{RowSet, access, selection};
 pub use resolution::{Access, FileRows, Resolution};

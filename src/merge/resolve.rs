@@ -17,12 +17,12 @@ use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchS
 use parquet::arrow::ProjectionMask;
 use parquet::errors::ParquetError;
 
-use super::data::{DataFiles, DataReader, field_id, ours};
+use super::data::{DataFiles, DataReader, ours, root_of};
 use super::group::{MergeGroup, touched_row_groups};
 use super::keys::{ByteKeys, IntKeys, Keys, RowKeys, Shape, gallop};
 use super::resolution::{FileRows, Resolution};
 use crate::error::{Code, Error, Result};
-use crate::table::{FileEntry, TOMBSTONE_ID};
+use crate::table::{ColumnId, FileEntry, TOMBSTONE_ID};
 
 const BATCH_ROWS: usize = 16 << 10;
 
@@ -175,14 +175,14 @@ impl<'a, K: Keys> Cursor<'a, K> {
 
     async fn start(&mut self, files: &Arc<DataFiles>) -> Result<()> {
         let footer = files.footer(&self.group.source, &self.entry.file, false).await?;
-        let mut wanted: Vec<i32> = self.group.schema.key.iter().map(|id| id.0).collect();
+        let mut wanted = self.group.schema.key.clone();
         if self.has_tombstones() {
-            wanted.push(TOMBSTONE_ID);
+            wanted.push(ColumnId(TOMBSTONE_ID));
         }
         let fields = footer.file_metadata().schema_descr().root_schema().get_fields();
         let roots = wanted
             .iter()
-            .map(|id| fields.iter().position(|field| field_id(field) == Some(*id)))
+            .map(|id| root_of(fields, &self.entry.file, *id))
             .collect::<Option<Vec<usize>>>()
             .ok_or_else(|| self.corrupt(format!("it lacks one of the columns with the ids {wanted:?}")))?;
         let mut sorted = roots.clone();

@@ -17,7 +17,7 @@ use datafusion::physical_expr_adapter::{
 };
 
 use crate::error::{Code, Error};
-use crate::table::{FIELD_ID, TOMBSTONE, TOMBSTONE_ID, TableSchema};
+use crate::table::{Column as TableColumn, ColumnId, DataFile, FIELD_ID, TOMBSTONE, TOMBSTONE_ID, TableSchema};
 
 /// How DataFusion marks columns that the reader makes up, such as row numbers.
 const EXTENSION_NAME: &str = "ARROW:extension:name";
@@ -29,9 +29,19 @@ pub(crate) struct ByFieldId {
 }
 
 impl ByFieldId {
+    /// For files with the table's own ids.
     pub(crate) fn new(schema: &TableSchema) -> Self {
-        let mut names: HashMap<String, String> =
-            schema.columns.iter().map(|column| (column.id.0.to_string(), column.name.clone())).collect();
+        Self::with_ids(schema, Some)
+    }
+
+    /// For one file, which may have the ids of the table that it comes from.
+    pub(crate) fn of_file(schema: &TableSchema, file: &DataFile) -> Self {
+        Self::with_ids(schema, |id| file.field_id(id))
+    }
+
+    fn with_ids(schema: &TableSchema, in_file: impl Fn(ColumnId) -> Option<ColumnId>) -> Self {
+        let named = |column: &TableColumn| Some((in_file(column.id)?.0.to_string(), column.name.clone()));
+        let mut names: HashMap<String, String> = schema.columns.iter().filter_map(named).collect();
         names.insert(TOMBSTONE_ID.to_string(), TOMBSTONE.to_owned());
         Self { names }
     }

@@ -11,6 +11,8 @@ mod reader;
 mod sorted;
 mod source;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub use files::{PartitionFiles, incremental, visible};
 pub(crate) use plan::{ReadRange, ScanRequest, Scanner};

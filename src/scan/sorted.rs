@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -21,9 +21,9 @@ use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 
 use super::Scanner;
 use crate::error::{Code, Error};
-use crate::merge::{DataReader, MergeGroup, RowSet, field_id, selection};
+use crate::merge::{DataReader, MergeGroup, RowSet, root_of, selection};
 use crate::store::TableId;
-use crate::table::{FileEntry, TOMBSTONE_ID, TableSchema};
+use crate::table::{ColumnId, FileEntry, TOMBSTONE, TOMBSTONE_ID, TableSchema};
 
 /// Which rows, and how.
 #[derive(Debug, Clone)]
@@ -97,8 +97,8 @@ impl Scanner {
             let footer = files.footer(&group.source, &entry.file, false).await?;
             let parquet = footer.file_metadata().schema_descr_ptr();
             let fields = parquet.root_schema().get_fields();
-            let ids: Vec<i32> = wanted_ids(&group.schema, &wanted);
-            let roots: Vec<Option<usize>> = ids.iter().map(|id| fields.iter().position(|field| field_id(field) == Some(*id))).collect();
+            let ids = group.schema.columns.iter().map(|column| column.id).chain([ColumnId(TOMBSTONE_ID)]).take(wanted.fields().len());
+            let roots: Vec<Option<usize>> = ids.map(|id| root_of(fields, &entry.file, id)).collect();
             let mut sorted: Vec<usize> = roots.iter().flatten().copied().collect();
             sorted.sort_unstable();
             let columns: Vec<Option<usize>> = roots.iter().map(|root| root.map(|root| sorted.partition_point(|other| *other < root))).collect();
@@ -120,11 +120,6 @@ impl Scanner {
     }
 }
 
-fn wanted_ids(schema: &TableSchema, wanted: &SchemaRef) -> Vec<i32> {
-    let all = schema.columns.iter().map(|column| column.id.0).chain([TOMBSTONE_ID]);
-    all.take(wanted.fields().len()).collect()
-}
-
 /// The columns of the batch as the schema has them: cast where widened, NULL where the file lacks one.
 fn shape(batch: &RecordBatch, columns: &[Option<usize>], schema: &SchemaRef) -> Result<RecordBatch> {
     let shaped = columns.iter().zip(schema.fields()).map(|(at, field)| {
@@ -137,9 +132,9 @@ fn shape(batch: &RecordBatch, columns: &[Option<usize>], schema: &SchemaRef) -> 
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), shaped.collect::<Result<Vec<_>>>()?, &options)?)
 }
 
-fn absent(field: &datafusion::arrow::datatypes::Field, rows: usize) -> Result<ArrayRef> {
-    if field.name() == crate::table::TOMBSTONE {
-        return Ok(Arc::new(datafusion::arrow::array::BooleanArray::from(vec![false; rows])));
+fn absent(field: &Field, rows: usize) -> Result<ArrayRef> {
+    if field.name() == TOMBSTONE {
+        return Ok(Arc::new(BooleanArray::from(vec![false; rows])));
     }
     if !field.is_nullable() {
         return Err(Error::new(Code::Corrupt, format!("a data file lacks the column {:?}, which takes no NULL", field.name())).into());

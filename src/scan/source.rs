@@ -24,6 +24,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::{MorselPlan, MorselPlanner, Morselizer};
 
+use super::adapter::ByFieldId;
 use super::reader::ReaderFactory;
 use crate::error::Error;
 use crate::merge::{Access, DataFiles, MergeCache, MergeGroup, RowSet, access};
@@ -84,16 +85,11 @@ impl FileSource for MergeSource {
         let source = self.effective();
         let page_index = source.filter().is_some() && source.table_parquet_options().global.enable_page_index;
         let readers = Arc::new(ReaderFactory { files: Arc::clone(&self.files), page_index });
-        let predicate = source.filter();
-        let schema = source.table_schema().clone();
-        let inner = source.with_parquet_file_reader_factory(readers).create_morselizer(store, config, partition)?;
-        Ok(Box::new(MergeMorselizer {
-            inner: inner.into(),
-            files: Arc::clone(&self.files),
-            cache: Arc::clone(&self.cache),
-            predicate,
-            schema,
-        }))
+        let source = source.with_parquet_file_reader_factory(readers);
+        let inner = source.create_morselizer(Arc::clone(&store), config, partition)?.into();
+        let mut config = config.clone();
+        config.file_groups.clear();
+        Ok(Box::new(MergeMorselizer { inner, source, store, config, partition, files: Arc::clone(&self.files), cache: Arc::clone(&self.cache) }))
     }
 
     fn table_schema(&self) -> &TableSchema {
@@ -196,10 +192,26 @@ pub(super) fn spread(pieces: Vec<PartitionedFile>, groups: usize) -> Vec<FileGro
 
 struct MergeMorselizer {
     inner: Arc<dyn Morselizer>,
+    /// What `inner` was made of.
+    source: ParquetSource,
+    store: Arc<dyn ObjectStore>,
+    config: FileScanConfig,
+    partition: usize,
     files: Arc<DataFiles>,
     cache: Arc<MergeCache>,
-    predicate: Option<Arc<dyn PhysicalExpr>>,
-    schema: TableSchema,
+}
+
+impl MergeMorselizer {
+    /// A file that another table wrote may have ids of its own, which takes an adapter of its own.
+    fn inner_for(&self, piece: &Piece) -> Result<Arc<dyn Morselizer>> {
+        let file = &piece.entry.file;
+        if file.owner.as_ref().is_none_or(|origin| origin.columns.is_none()) {
+            return Ok(Arc::clone(&self.inner));
+        }
+        let mut config = self.config.clone();
+        config.expr_adapter_factory = Some(Arc::new(ByFieldId::of_file(&piece.group.schema, file)));
+        Ok(self.source.create_morselizer(Arc::clone(&self.store), &config, self.partition)?.into())
+    }
 }
 
 impl fmt::Debug for MergeMorselizer {
@@ -212,10 +224,11 @@ impl Morselizer for MergeMorselizer {
     fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
         let piece = Piece::of(&file)?.clone();
         if !piece.group.needs_resolution() {
-            return open(self.inner.as_ref(), file, &piece, &None);
+            return open(self.inner_for(&piece)?.as_ref(), file, &piece, &None);
         }
-        let pruner = pruner(self.predicate.as_ref(), &self.schema, &file)?;
-        let (inner, files, cache) = (Arc::clone(&self.inner), Arc::clone(&self.files), Arc::clone(&self.cache));
+        let pruner = pruner(self.source.filter().as_ref(), self.source.table_schema(), &file)?;
+        let inner = self.inner_for(&piece)?;
+        let (files, cache) = (Arc::clone(&self.files), Arc::clone(&self.cache));
         Ok(Box::new(Resolving { file, piece, pruner, inner, files, cache }))
     }
 }

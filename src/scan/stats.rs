@@ -66,8 +66,12 @@ impl<'a> FileStatistics<'a> {
             let texts = groups.map(|group| (group.min.first().map(String::as_str), group.max.first().map(String::as_str)));
             Ok::<_, datafusion::common::DataFusionError>((at, Bounds::new(column, texts.collect())?))
         });
-        let mut next = 0;
-        let first_row_group = files.iter().map(|entry| std::mem::replace(&mut next, next + entry.file.row_groups.len())).collect();
+        let first_row_group = files.iter().scan(0, |next, entry| {
+            let first = *next;
+            *next += entry.file.row_groups.len();
+            Some(first)
+        });
+        let first_row_group = first_row_group.collect();
         Ok(Self { schema, files, columns, keys: keys.transpose()?, first_row_group })
     }
 

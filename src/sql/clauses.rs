@@ -151,7 +151,7 @@ fn check_factor(verb: &str, factor: &TableFactor) -> Parse<()> {
     match factor {
         TableFactor::Table { name, version: Some(version), .. } => Err(Failure::new(
             Code::NotVersioned,
-            format!("{verb} changes the current {name}; it can't write to {version}. RESTORE TABLE brings an old version back"),
+            format!("{verb} changes the current {name}, not its {version}; RESTORE TABLE brings an old version back"),
             At::Unknown,
         )),
         _ => Ok(()),

@@ -25,7 +25,9 @@ pub(crate) fn create_table(cursor: &mut Cursor<'_>) -> Parse<Statement> {
     let if_not_exists = cursor.take("IF NOT EXISTS");
     let at = cursor.at();
     let name = cursor.path()?;
-    if cursor.sees_token(&Token::LParen) && matches!(cursor.parser.peek_nth_token_ref(1).token, Token::Word(ref w) if w.value.eq_ignore_ascii_case("LIKE")) {
+    // `(LIKE u)` would read as a column called LIKE.
+    let like = |token: &Token| matches!(token, Token::Word(word) if word.value.eq_ignore_ascii_case("LIKE"));
+    if cursor.sees_token(&Token::LParen) && like(&cursor.parser.peek_nth_token_ref(1).token) {
         return cursor.expected("a column");
     }
     let (mut columns, constraints) = cursor.parser.parse_columns()?;
@@ -96,7 +98,8 @@ fn primary_key(
     at: At,
 ) -> Parse<(Vec<String>, Vec<TableConstraint>)> {
     let is_key = |column: &&ColumnDef| column.options.iter().any(|o| matches!(o.option, ColumnOption::PrimaryKey(_)));
-    let mut keys: Vec<Vec<String>> = columns.iter().filter(is_key).map(|column| vec![normalized(&column.name)]).collect();
+    let mut keys: Vec<Vec<String>> =
+        columns.iter().filter(is_key).map(|column| vec![normalized(&column.name)]).collect();
     let mut others = Vec::new();
     for constraint in constraints {
         let TableConstraint::PrimaryKey(key) = constraint else {

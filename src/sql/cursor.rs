@@ -28,15 +28,9 @@ pub(crate) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     pub(crate) fn new(script: &'a Script<'a>, range: Range<usize>, syntax: Syntax<'a>) -> Self {
         let tokens = script.tokens(range.clone()).to_vec();
-        let parser = Parser::new(syntax.dialect)
-            .with_recursion_limit(syntax.recursion_limit)
-            .with_tokens_with_locations(tokens);
+        let parser =
+            Parser::new(syntax.dialect).with_recursion_limit(syntax.recursion_limit).with_tokens_with_locations(tokens);
         Self { parser, script, range, syntax }
-    }
-
-    /// A second cursor, from the first token.
-    pub(crate) fn restart(&self) -> Self {
-        Self::new(self.script, self.range.clone(), self.syntax)
     }
 
     /// The tokens of the whole statement.
@@ -218,7 +212,11 @@ impl<'a> Cursor<'a> {
         let Some(text) = self.take_text() else { return self.number("an LSN, as a number or a quoted text") };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse().ok()).flatten().ok_or_else(|| {
-            Failure::new(Code::InvalidArgument, format!("'{text}' is no LSN: write its digits, as SHOW HISTORY does"), at)
+            Failure::new(
+                Code::InvalidArgument,
+                format!("'{text}' is no LSN: write its digits, as SHOW HISTORY does"),
+                at,
+            )
         })
     }
 

@@ -6,7 +6,7 @@ use super::alter::alter_table;
 use super::create::{create_schema, create_table, create_view, drop_schema, drop_table, drop_view, truncate};
 use super::cursor::Cursor;
 use super::failure::Parse;
-use super::insert::{explain, insert};
+use super::insert::{explain, insert, prepare};
 use super::inspect::{describe, set_project, show_history, show_partitions, show_tables_history};
 use super::recover::{purge, restore, vacuum, verify};
 use super::statement::Statement;
@@ -169,6 +169,15 @@ pub(crate) const STATEMENTS: &[StatementForm] = &[
         stock: Stock::Never,
         has_plan: true,
         parse: explain,
+    },
+    StatementForm {
+        name: "PREPARE",
+        leading: &["PREPARE"],
+        syntax: "PREPARE name [(type, …)] AS query | INSERT … | UPDATE … | DELETE … | MERGE …",
+        doc: "Keeps a statement with parameters; it is planned anew at each EXECUTE.",
+        stock: Stock::Never,
+        has_plan: true,
+        parse: prepare,
     },
     StatementForm {
         name: "RESTORE TABLE",

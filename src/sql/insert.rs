@@ -7,8 +7,8 @@ use std::ops::{ControlFlow, Range};
 
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectFlavor, SelectItem, SetExpr, TableFactor,
-    TableObject, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
+    self, BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectFlavor, SelectItem, SetExpr,
+    TableFactor, TableObject, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -87,10 +87,26 @@ pub(crate) fn explain(cursor: &mut Cursor<'_>) -> Parse<Statement> {
     }
 }
 
+/// `PREPARE p [(types)] AS …`: stays a DataFusion statement; an INSERT inside gets its PARTITION clause read, for
+/// [`insert_of`] at EXECUTE.
+pub(crate) fn prepare(cursor: &mut Cursor<'_>) -> Parse<Statement> {
+    cursor.expect("PREPARE")?;
+    cursor.identifier()?;
+    if cursor.sees_token(&Token::LParen) {
+        cursor.skip_parentheses()?;
+    }
+    cursor.take("AS");
+    Ok(Statement::DataFusion(Box::new(with_partition(cursor)?)))
+}
+
 fn skip_explain_options(cursor: &mut Cursor<'_>) -> Parse<()> {
-    let inner = &cursor.parser.peek_nth_token_ref(1).token;
-    let query = matches!(inner, Token::LParen)
-        || matches!(inner, Token::Word(word) if ["SELECT", "WITH", "VALUES", "TABLE", "FROM"].iter().any(|w| word.value.eq_ignore_ascii_case(w)));
+    let query = match &cursor.parser.peek_nth_token_ref(1).token {
+        Token::LParen => true,
+        Token::Word(word) => {
+            ["SELECT", "WITH", "VALUES", "TABLE", "FROM"].iter().any(|first| word.value.eq_ignore_ascii_case(first))
+        }
+        _ => false,
+    };
     if cursor.sees_token(&Token::LParen) && !query {
         return cursor.skip_parentheses();
     }
@@ -107,7 +123,8 @@ fn skip_explain_options(cursor: &mut Cursor<'_>) -> Parse<()> {
 fn with_partition(cursor: &mut Cursor<'_>) -> Parse<DFStatement> {
     let tokens = cursor.tokens();
     let Some((clause, values)) = find_partition(cursor)? else { return cursor.parse_tokens(tokens) };
-    let kept: Vec<_> = tokens.iter().enumerate().filter(|(at, _)| !clause.contains(at)).map(|(_, t)| t.clone()).collect();
+    let kept: Vec<_> =
+        tokens.iter().enumerate().filter(|(at, _)| !clause.contains(at)).map(|(_, t)| t.clone()).collect();
     let mut statement = cursor.parse_tokens(&kept)?;
     if let Some(insert) = insert_mut(&mut statement) {
         insert.partitioned = Some(values);
@@ -120,6 +137,10 @@ fn insert_mut(statement: &mut DFStatement) -> Option<&mut ast::Insert> {
         DFStatement::Explain(explain) => insert_mut(&mut explain.statement),
         DFStatement::Statement(inner) => match inner.as_mut() {
             ast::Statement::Insert(insert) => Some(insert),
+            ast::Statement::Prepare { statement, .. } => match statement.as_mut() {
+                ast::Statement::Insert(insert) => Some(insert),
+                _ => None,
+            },
             _ => None,
         },
         _ => None,
@@ -218,7 +239,10 @@ fn partition_of(values: &[Expr]) -> Parse<Vec<(String, Option<Expr>)>> {
 }
 
 fn bad_partition(value: &Expr) -> Failure {
-    Failure::syntax(format!("Expected: PARTITION (column = constant) or PARTITION (column), found: {value}"), At::Unknown)
+    Failure::syntax(
+        format!("Expected: PARTITION (column = constant) or PARTITION (column), found: {value}"),
+        At::Unknown,
+    )
 }
 
 /// A static partition value: a column of the source has no place in it.
@@ -240,9 +264,10 @@ fn constant(value: &Expr) -> Parse<Expr> {
     let _ = value.visit(&mut Texts { queries: 0 });
     match value.visit(&mut Columns) {
         ControlFlow::Continue(()) => Ok(value),
-        ControlFlow::Break(()) => {
-            Err(Failure::syntax(format!("PARTITION takes a constant, not {value}; put a text into quotes"), At::Unknown))
-        }
+        ControlFlow::Break(()) => Err(Failure::syntax(
+            format!("PARTITION takes a constant, not {value}; put a text into quotes"),
+            At::Unknown,
+        )),
     }
 }
 
@@ -322,7 +347,10 @@ pub(crate) fn insert_rewrite(
     if let Some((column, _)) = statics.iter().find(|(column, _)| columns.contains(column)) {
         return Err(Error::new(
             Code::InvalidArgument,
-            format!("{column} of {} stands both in the column list and, with a value, in PARTITION; leave one out", insert.table),
+            format!(
+                "{column} of {} stands both in the column list and, with a value, in PARTITION; leave one out",
+                insert.table
+            ),
         ));
     }
     columns.extend(statics.iter().map(|(column, _)| column.clone()));

@@ -34,8 +34,8 @@ pub(crate) use parser::{Parsed, Syntax, parse};
 #[allow(unused_imports)]
 pub(crate) use statement::{
     AlterOperation, AlterTable, ColumnChange, CompactKind, CreateSchema, CreateTable, CreateView, Describe, DropObject,
-    DropSchema, Explain, NamePattern, ObjectPath, PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget, SetProject,
-    ShowHistory, ShowPartitions, Statement, Truncate, Vacuum,
+    DropSchema, Explain, NamePattern, ObjectPath, PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget,
+    SetProject, ShowHistory, ShowPartitions, Statement, Truncate, Vacuum,
 };
 #[allow(unused_imports)]
 pub(crate) use tokens::is_complete;

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
 use super::failure::{Failure, Parse};
-use super::forms::{Stock, StatementForm, find};
+use super::forms::{StatementForm, Stock, find};
 use super::statement::Statement;
 use super::tokens::Script;
 use crate::error::{Code, Result};
@@ -83,10 +83,10 @@ fn parse_one(script: &Script<'_>, range: Range<usize>, syntax: Syntax<'_>) -> Pa
     }
 }
 
-/// Adds the syntax of a form to a failure of ours. INSERT, EXPLAIN and CREATE VIEW hold whole queries, whose errors it
+/// Adds the syntax of a form to a failure of ours. INSERT, EXPLAIN, PREPARE and CREATE VIEW hold whole queries, whose errors it
 /// would not explain.
 fn with_syntax(failure: Failure, form: &StatementForm) -> Failure {
-    let holds_query = matches!(form.name, "INSERT" | "EXPLAIN" | "CREATE VIEW");
+    let holds_query = matches!(form.name, "INSERT" | "EXPLAIN" | "PREPARE" | "CREATE VIEW");
     if failure.code != Code::Syntax || holds_query {
         return failure;
     }

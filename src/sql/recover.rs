@@ -19,7 +19,9 @@ pub(crate) fn restore(cursor: &mut Cursor<'_>) -> Parse<Statement> {
         if id.is_some() || !ids.is_empty() {
             return Err(Failure::new(
                 Code::NotRestorable,
-                format!("A dropped object can't be restored straight to an LSN: RESTORE TABLE {table} by its id first, then TO LSN"),
+                format!(
+                    "A dropped object can't be restored straight to an LSN: RESTORE TABLE {table} by its id first, then TO LSN"
+                ),
                 at,
             ));
         }

@@ -34,15 +34,13 @@ pub(crate) fn parse_statement(tokens: &[TokenWithSpan], syntax: Syntax<'_>) -> P
         Err(failure) => return Err(failure.or_further(stock)),
     };
     if spliced.clauses.is_empty() {
-        let failure = spliced.misplaced.map_or(stock.clone(), |misplaced| misplaced.or_further(stock));
-        return Err(explain_sorting(failure, tokens));
+        return Err(explain(stock, spliced.misplaced, tokens));
     }
     let mut statement = match parse_stock(spliced.tokens, syntax) {
         Ok(statement) => statement,
         Err(failure) => {
             let failure = if failure.message.contains(MARK) { stock } else { failure.or_further(stock) };
-            let failure = spliced.misplaced.map_or(failure.clone(), |misplaced| misplaced.or_further(failure));
-            return Err(explain_sorting(failure, tokens));
+            return Err(explain(failure, spliced.misplaced, tokens));
         }
     };
     place(&mut statement, spliced.clauses)?;
@@ -72,7 +70,20 @@ struct Spliced {
     tokens: Vec<TokenWithSpan>,
     clauses: Vec<Clause>,
     /// The first clause that follows something other than a table name.
-    misplaced: Option<Failure>,
+    misplaced: Option<Misplaced>,
+}
+
+/// A clause where none may stand.
+struct Misplaced {
+    failure: Failure,
+    /// Its last fixed word: a stock parser that stumbled up to there stumbled over the clause.
+    until: At,
+}
+
+impl Misplaced {
+    fn explain(self, failure: Failure) -> Failure {
+        if failure.at <= self.until { self.failure } else { failure }
+    }
 }
 
 /// Takes the clauses out of the tokens and leaves marks.
@@ -94,11 +105,13 @@ fn splice(tokens: &[TokenWithSpan], syntax: Syntax<'_>) -> Parse<Spliced> {
             Anchor::None => at += 1,
             Anchor::NotATable => {
                 if misplaced.is_none() && head.as_of {
-                    misplaced = Some(Failure::new(
-                        Code::NotVersioned,
-                        format!("{} AS OF may follow the name of a table only; put it behind the tables inside", head.unit.as_str()),
-                        At::Token(location),
-                    ));
+                    let unit = head.unit.as_str();
+                    let message =
+                        format!("{unit} AS OF may follow the name of a table only; put it behind the tables inside");
+                    misplaced = Some(Misplaced {
+                        failure: Failure::new(Code::NotVersioned, message, At::Token(location)),
+                        until: At::Token(solid.location(at + head.words - 1)),
+                    });
                 }
                 at += 1;
             }
@@ -180,7 +193,7 @@ impl<'a> Solid<'a> {
     }
 
     fn location(&self, at: usize) -> Location {
-        self.index(at).and_then(|index| self.tokens.get(index)).map_or(Location { line: 0, column: 0 }, |t| t.span.start)
+        self.index(at).and_then(|index| self.tokens.get(index)).map_or_else(Location::empty, |t| t.span.start)
     }
 
     /// The first solid token at or after a token.
@@ -273,7 +286,13 @@ const NEVER_A_NAME: &[Keyword] = &[
     Keyword::FALSE,
 ];
 
-fn can_be_name(word: &Word) -> bool {
+/// Whether a token can be a name or an alias. In some dialects a double-quoted one is a string to the tokenizer.
+fn can_be_name(token: &Token) -> bool {
+    let word = match token {
+        Token::Word(word) => word,
+        Token::DoubleQuotedString(_) => return true,
+        _ => return false,
+    };
     let reserved = |keyword: &Keyword| {
         NEVER_A_NAME.contains(keyword)
             || BEFORE_TABLE.contains(keyword)
@@ -288,18 +307,17 @@ fn anchor(solid: &Solid<'_>, clause: usize) -> Anchor {
     let Some(last) = clause.checked_sub(1) else { return Anchor::None };
     match solid.get(Some(last)) {
         Some(Token::RParen) => anchor_with_columns(solid, last),
-        Some(Token::Word(word)) => {
+        Some(token @ (Token::Word(_) | Token::DoubleQuotedString(_))) => {
             let before = last.checked_sub(1);
             if is_before_table(solid, before) {
                 return name_ending_at(solid, last);
             }
-            if !can_be_name(word) {
+            if !can_be_name(token) {
                 return Anchor::None;
             }
             match solid.get(before) {
-                Some(Token::Period) => name_ending_at(solid, last),
                 Some(Token::RParen) => Anchor::NotATable,
-                Some(Token::Word(_)) => name_before_alias(solid, last),
+                Some(Token::Word(_) | Token::DoubleQuotedString(_)) => name_before_alias(solid, last),
                 _ => name_ending_at(solid, last),
             }
         }
@@ -320,12 +338,15 @@ fn anchor_with_columns(solid: &Solid<'_>, close: usize) -> Anchor {
             continue;
         }
         let Some(alias) = at.checked_sub(1) else { return Anchor::NotATable };
-        let named = solid.word(Some(alias)).is_some_and(can_be_name);
-        let follows_word = solid.word(alias.checked_sub(1)).is_some() && !is_before_table(solid, alias.checked_sub(1));
-        if named && follows_word {
-            if let Anchor::Name(name) = name_before_alias(solid, alias) {
-                return Anchor::Name(name);
-            }
+        let named = solid.get(Some(alias)).is_some_and(can_be_name);
+        let before = alias.checked_sub(1);
+        let name =
+            solid.get(before).is_some_and(|token| matches!(token, Token::Word(_) | Token::DoubleQuotedString(_)));
+        if named && name && !is_before_table(solid, before) {
+            return match name_before_alias(solid, alias) {
+                Anchor::Name(name) => Anchor::Name(name),
+                _ => Anchor::NotATable,
+            };
         }
         return Anchor::NotATable;
     }
@@ -341,9 +362,7 @@ fn name_before_alias(solid: &Solid<'_>, alias: usize) -> Anchor {
     }
     match solid.get(Some(last)) {
         Some(Token::RParen) => Anchor::NotATable,
-        Some(Token::Word(word)) if can_be_name(word) || is_before_table(solid, last.checked_sub(1)) => {
-            name_ending_at(solid, last)
-        }
+        Some(token) if can_be_name(token) || is_before_table(solid, last.checked_sub(1)) => name_ending_at(solid, last),
         _ => Anchor::None,
     }
 }
@@ -354,7 +373,7 @@ fn name_ending_at(solid: &Solid<'_>, last: usize) -> Anchor {
     let mut first = last;
     while let (Some(period), Some(part)) = (first.checked_sub(1), first.checked_sub(2)) {
         match (solid.get(Some(period)), solid.get(Some(part))) {
-            (Some(Token::Period), Some(Token::Word(_))) => first = part,
+            (Some(Token::Period), Some(Token::Word(_) | Token::DoubleQuotedString(_))) => first = part,
             // MSSQL's `a..b`.
             (Some(Token::Period), Some(Token::Period)) => first = period,
             _ => break,
@@ -409,6 +428,13 @@ impl VisitorMut for Placing {
         }
         *version = Some(clause.version);
         ControlFlow::Continue(())
+    }
+}
+
+fn explain(failure: Failure, misplaced: Option<Misplaced>, tokens: &[TokenWithSpan]) -> Failure {
+    match misplaced {
+        Some(misplaced) => misplaced.explain(failure),
+        None => explain_sorting(failure, tokens),
     }
 }
 

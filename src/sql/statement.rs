@@ -7,7 +7,7 @@ use std::fmt;
 
 use datafusion::common::TableReference;
 use datafusion::common::format::ExplainStatementOptions;
-use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{
     ColumnDef, DataType, Ident, ObjectName, ObjectNamePart, Query, TableConstraint, ViewColumnDef,
 };
@@ -306,4 +306,12 @@ pub(crate) struct SetProject {
 pub(crate) struct Explain {
     pub(crate) options: ExplainStatementOptions,
     pub(crate) insert: Insert,
+}
+
+impl Explain {
+    /// The statement as it was, for a table that is not ours.
+    pub(crate) fn original(&self) -> DFStatement {
+        let statement = Box::new(self.insert.original());
+        DFStatement::Explain(ExplainStatement { options: self.options.clone(), statement })
+    }
 }

@@ -1,6 +1,8 @@
 //! INSERT: its parts and its rewriting.
 
-use datafusion::sql::sqlparser::dialect::{BigQueryDialect, Dialect, HiveDialect, MySqlDialect, PostgreSqlDialect};
+use datafusion::sql::sqlparser::dialect::{
+    BigQueryDialect, Dialect, GenericDialect, HiveDialect, MySqlDialect, PostgreSqlDialect,
+};
 
 use super::super::{Insert, Statement, Syntax, insert_of, insert_rewrite, parse};
 use super::{one, refused};
@@ -14,24 +16,33 @@ fn insert(sql: &str) -> Insert {
 }
 
 fn partition(insert: &Insert) -> Vec<String> {
-    let text = |(k, v): &(String, Option<_>)| v.as_ref().map_or(k.clone(), |v: &datafusion::sql::sqlparser::ast::Expr| format!("{k}={v}"));
+    let text = |(k, v): &(String, Option<_>)| {
+        v.as_ref().map_or(k.clone(), |v: &datafusion::sql::sqlparser::ast::Expr| format!("{k}={v}"))
+    };
     insert.partition.iter().map(text).collect()
 }
 
 #[test]
 fn parts() {
-    let given = insert("INSERT OVERWRITE TABLE s.T PARTITION (Dd=\"01\", hh) (a, \"B\") VALUES (\"x\", -1, concat(\"y\", 'z'))");
+    let given = insert(
+        "INSERT OVERWRITE TABLE s.T PARTITION (Dd=\"01\", hh) (a, \"B\") VALUES (\"x\", -1, concat(\"y\", 'z'))",
+    );
     assert_eq!(given.table.to_string(), "s.t");
     assert!(given.overwrite);
     assert_eq!(partition(&given), ["dd='01'", "hh"]);
     assert_eq!(given.columns, ["a", "B"]);
     assert_eq!(given.source.to_string(), "VALUES ('x', -1, concat('y', 'z'))");
     // Before or after the column list is the same.
-    assert_eq!(given, insert("INSERT OVERWRITE TABLE s.T (a, \"B\") PARTITION (Dd=\"01\", hh) VALUES (\"x\", -1, concat(\"y\", 'z'))"));
+    assert_eq!(
+        given,
+        insert(
+            "INSERT OVERWRITE TABLE s.T (a, \"B\") PARTITION (Dd=\"01\", hh) VALUES (\"x\", -1, concat(\"y\", 'z'))"
+        )
+    );
 
     let plain = insert("INSERT INTO t SELECT \"a\" FROM u VERSION AS OF 3 x");
     assert_eq!((plain.overwrite, plain.partition.len(), plain.columns.len()), (false, 0, 0));
-    assert_eq!(plain.source.to_string(), "SELECT \"a\" FROM u AS x VERSION AS OF 3");
+    assert_eq!(plain.source.to_string(), "SELECT \"a\" FROM u x VERSION AS OF 3");
     // A double-quoted name in a subquery of VALUES stays a name.
     let nested = insert("INSERT INTO t VALUES (\"a\", (SELECT \"b\" FROM u))");
     assert_eq!(nested.source.to_string(), "VALUES ('a', (SELECT \"b\" FROM u))");
@@ -70,11 +81,21 @@ fn other_inserts_stay_with_datafusion() {
 
 #[test]
 fn prepared_inserts_keep_their_partition() {
-    let Statement::DataFusion(ast) = one("PREPARE p AS INSERT INTO t PARTITION (dd='01') VALUES ($1, $2)") else { panic!() };
-    let datafusion::sql::parser::Statement::Statement(inner) = *ast else { panic!() };
-    let datafusion::sql::sqlparser::ast::Statement::Prepare { statement, .. } = *inner else { panic!() };
-    let datafusion::sql::sqlparser::ast::Statement::Insert(inner) = *statement else { panic!() };
-    assert_eq!(partition(&insert_of(&inner).unwrap().unwrap()), ["dd='01'"]);
+    use datafusion::sql::parser::Statement as DFStatement;
+    use datafusion::sql::sqlparser::ast;
+    for sql in [
+        "PREPARE p AS INSERT INTO t PARTITION (dd='01') VALUES ($1, $2)",
+        "PREPARE p (INT, INT) AS INSERT INTO t PARTITION (dd='01') (a, b) VALUES ($1, $2)",
+    ] {
+        for dialect in [&GenericDialect {} as &dyn Dialect, &PostgreSqlDialect {}] {
+            let mut parsed = parse(sql, Syntax::new(dialect)).unwrap();
+            let Statement::DataFusion(statement) = parsed.pop().unwrap().statement else { panic!("{sql}") };
+            let DFStatement::Statement(statement) = *statement else { panic!("{sql}") };
+            let ast::Statement::Prepare { statement, .. } = *statement else { panic!("{sql}") };
+            let ast::Statement::Insert(inner) = *statement else { panic!("{sql}") };
+            assert_eq!(partition(&insert_of(&inner).unwrap().unwrap()), ["dd='01'"], "{sql}");
+        }
+    }
 }
 
 fn rewritten(sql: &str) -> String {
@@ -88,7 +109,10 @@ fn rewritten(sql: &str) -> String {
 fn rewriting() {
     let dd = "\"__tt_partition_dd\"";
     let cases = [
-        ("INSERT INTO t VALUES (1, 2, 'a', 'b')", "INSERT INTO t (\"pk\", \"val\", \"dd\", \"hh\") VALUES (1, 2, 'a', 'b')".to_owned()),
+        (
+            "INSERT INTO t VALUES (1, 2, 'a', 'b')",
+            "INSERT INTO t (\"pk\", \"val\", \"dd\", \"hh\") VALUES (1, 2, 'a', 'b')".to_owned(),
+        ),
         ("INSERT INTO t (hh, pk) SELECT 1, 2", "INSERT INTO t (\"hh\", \"pk\") SELECT 1, 2".to_owned()),
         (
             "INSERT INTO t PARTITION (dd='01', hh='02') VALUES (1, 1), (2, 2)",
@@ -100,15 +124,21 @@ fn rewriting() {
         ),
         (
             "INSERT OVERWRITE t PARTITION (dd='01', hh) SELECT a.x, b.x, c FROM a, b ORDER BY c LIMIT 3",
-            format!("INSERT OVERWRITE t (\"pk\", \"val\", \"hh\", \"dd\") SELECT a.x, b.x, c, '01' AS {dd} FROM a, b ORDER BY c LIMIT 3"),
+            format!(
+                "INSERT OVERWRITE t (\"pk\", \"val\", \"hh\", \"dd\") SELECT a.x, b.x, c, '01' AS {dd} FROM a, b ORDER BY c LIMIT 3"
+            ),
         ),
         (
             "INSERT INTO t PARTITION (dd='01', hh) SELECT 1, 2, 3 UNION ALL (VALUES (4, 5, 6))",
-            format!("INSERT INTO t (\"pk\", \"val\", \"hh\", \"dd\") SELECT 1, 2, 3, '01' AS {dd} UNION ALL (VALUES (4, 5, 6, '01'))"),
+            format!(
+                "INSERT INTO t (\"pk\", \"val\", \"hh\", \"dd\") SELECT 1, 2, 3, '01' AS {dd} UNION ALL (VALUES (4, 5, 6, '01'))"
+            ),
         ),
         (
             "INSERT INTO t PARTITION (dd='01', hh) TABLE u",
-            format!("INSERT INTO t (\"pk\", \"val\", \"hh\", \"dd\") SELECT *, '01' AS {dd} FROM (TABLE u) AS __tt_source"),
+            format!(
+                "INSERT INTO t (\"pk\", \"val\", \"hh\", \"dd\") SELECT *, '01' AS {dd} FROM (TABLE u) AS __tt_source"
+            ),
         ),
         (
             "INSERT INTO t PARTITION (dd, hh) SELECT * FROM u",
@@ -127,11 +157,15 @@ fn rewriting() {
 #[test]
 fn rewriting_refuses() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let rewrite = |sql: &str, partitions: &[&str]| insert_rewrite(&insert(sql), &names(&["pk"]), &names(partitions)).unwrap_err();
+    let rewrite =
+        |sql: &str, partitions: &[&str]| insert_rewrite(&insert(sql), &names(&["pk"]), &names(partitions)).unwrap_err();
     assert_eq!(rewrite("INSERT INTO t PARTITION (x='1') VALUES (1)", &["dd"]).code(), Code::ColumnNotFound);
     assert_eq!(rewrite("INSERT INTO t PARTITION (dd='1') VALUES (1)", &["dd", "hh"]).code(), Code::InvalidArgument);
     assert_eq!(rewrite("INSERT INTO t PARTITION (dd='1') VALUES (1)", &[]).code(), Code::InvalidArgument);
-    assert_eq!(rewrite("INSERT INTO t PARTITION (dd='1') (dd, pk) VALUES (1, 2)", &["dd"]).code(), Code::InvalidArgument);
+    assert_eq!(
+        rewrite("INSERT INTO t PARTITION (dd='1') (dd, pk) VALUES (1, 2)", &["dd"]).code(),
+        Code::InvalidArgument
+    );
     refused("INSERT INTO t PARTITION (dd='1', dd='2') VALUES (1)", Code::Syntax, "twice");
     refused("INSERT INTO t PARTITION (dd=pk) SELECT pk FROM u", Code::Syntax, "constant");
     refused("INSERT INTO t PARTITION (dd > '1') VALUES (1)", Code::Syntax, "constant");
@@ -157,7 +191,8 @@ async fn rewritten_inserts_run() {
         let insert = insert(sql);
         let (columns, source) = insert_rewrite(&insert, &names(&["pk", "val"]), &names(&["dd", "hh"])).unwrap();
         let state = context.state();
-        let plan = state.statement_to_plan(insert.plain(&columns, source)).await.unwrap_or_else(|e| panic!("{sql}\n {e}"));
+        let plan =
+            state.statement_to_plan(insert.plain(&columns, source)).await.unwrap_or_else(|e| panic!("{sql}\n {e}"));
         context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap();
     }
     let rows = run("SELECT * FROM t ORDER BY pk, dd, hh").await;

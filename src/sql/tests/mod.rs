@@ -42,6 +42,7 @@ fn tree(parsed: &Parsed<'_>) -> Option<DFStatement> {
     match &parsed.statement {
         Statement::DataFusion(ast) => Some(ast.as_ref().clone()),
         Statement::Insert(insert) => Some(insert.original()),
+        Statement::Explain(explain) => Some(explain.original()),
         Statement::CreateView(view) => Some(view.ast.as_ref().clone()),
         _ => parsed.stock.as_deref().cloned(),
     }

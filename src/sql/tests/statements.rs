@@ -74,7 +74,9 @@ fn documents_parse_as_ours() {
     for sql in DOCUMENTS {
         assert!(!matches!(one(sql), Statement::DataFusion(_)), "{sql}");
     }
-    for sql in ["SELECT * FROM test_restore_1;", "select * from t where ds='20200101' or ds='20200102';", "show tables;"] {
+    for sql in
+        ["SELECT * FROM test_restore_1;", "select * from t where ds='20200101' or ds='20200102';", "show tables;"]
+    {
         assert!(matches!(one(sql), Statement::DataFusion(_)), "{sql}");
     }
 }
@@ -96,14 +98,22 @@ fn restore_says_what() {
     let table = path("t");
     let cases = [
         (format!("RESTORE TABLE t ('id'='{ID}')"), RestoreTarget::Table { id: ID.into() }, false),
-        (format!("restore table T (\"ID\" = \"{}\") dry run", ID.to_uppercase()), RestoreTarget::Table { id: ID.into() }, true),
+        (
+            format!("restore table T (\"ID\" = \"{}\") dry run", ID.to_uppercase()),
+            RestoreTarget::Table { id: ID.into() },
+            true,
+        ),
         (
             format!("RESTORE TABLE t PARTITION('id'='{ID}'), PARTITION(\"id\"='{ID2}')"),
             RestoreTarget::Partitions { ids: vec![ID.into(), ID2.into()] },
             false,
         ),
         ("RESTORE TABLE t TO LSN 4".into(), RestoreTarget::Lsn { partitions: vec![], lsn: 4, new_table: None }, false),
-        ("RESTORE TABLE t TO LSN '4' DRY RUN".into(), RestoreTarget::Lsn { partitions: vec![], lsn: 4, new_table: None }, true),
+        (
+            "RESTORE TABLE t TO LSN '4' DRY RUN".into(),
+            RestoreTarget::Lsn { partitions: vec![], lsn: 4, new_table: None },
+            true,
+        ),
         (
             "RESTORE TABLE t PARTITION(id='1', n=-2) TO LSN '0000000000000010' AS p.s.\"New\"".into(),
             RestoreTarget::Lsn {
@@ -138,8 +148,14 @@ fn history_takes_its_clauses_in_any_order() {
     assert_eq!(one("SHOW HISTORY FOR TABLE t LIMIT 5 LSN '0000000000000003'"), history(Some(3), None, Some(5)));
     assert_eq!(one("show history for table t offset 2 limit 1"), history(None, Some(2), Some(1)));
     assert_eq!(one("show history for table t LSN 7 OFFSET 2 LIMIT 1"), history(Some(7), Some(2), Some(1)));
-    assert_eq!(one("SHOW HISTORY FOR TABLES LIKE 'a%'"), Statement::ShowTablesHistory(Some(NamePattern::Like("a%".into()))));
-    assert_eq!(one("SHOW HISTORY FOR TABLES LIKE S.t"), Statement::ShowTablesHistory(Some(NamePattern::Exact(path("s.t")))));
+    assert_eq!(
+        one("SHOW HISTORY FOR TABLES LIKE 'a%'"),
+        Statement::ShowTablesHistory(Some(NamePattern::Like("a%".into())))
+    );
+    assert_eq!(
+        one("SHOW HISTORY FOR TABLES LIKE S.t"),
+        Statement::ShowTablesHistory(Some(NamePattern::Exact(path("s.t"))))
+    );
     let both = format!("SHOW HISTORY FOR TABLE t ('id'='{ID}') PARTITION(a='1') PARTITION('id'='{ID2}') LIMIT 1");
     let Statement::ShowHistory(shown) = one(&both) else { panic!() };
     assert_eq!(shown.id.as_deref(), Some(ID));
@@ -155,7 +171,10 @@ fn alter_table_does_one_thing() {
     let days = spec(&[("ds", "1")]);
     let property = |k: &str, v: &str| (k.to_owned(), v.to_owned());
     let cases = [
-        ("SET TBLPROPERTIES('a'=\"b\", acid.data.retain.hours = 24)", SetProperties(vec![property("a", "b"), property("acid.data.retain.hours", "24")])),
+        (
+            "SET TBLPROPERTIES('a'=\"b\", acid.data.retain.hours = 24)",
+            SetProperties(vec![property("a", "b"), property("acid.data.retain.hours", "24")]),
+        ),
         ("UNSET TBLPROPERTIES('a', \"b\")", UnsetProperties { keys: vec!["a".into(), "b".into()], if_exists: false }),
         ("UNSET TBLPROPERTIES IF EXISTS ('a')", UnsetProperties { keys: vec!["a".into()], if_exists: true }),
         ("set lifecycle 3", SetLifecycle(3)),
@@ -172,14 +191,24 @@ fn alter_table_does_one_thing() {
             "ADD IF NOT EXISTS PARTITION (ds='1') PARTITION (ds='1')",
             AddPartitions { partitions: vec![days.clone(), days.clone()], if_not_exists: true },
         ),
-        ("DROP IF EXISTS PARTITION (ds='1'), PARTITION (ds='1')", DropPartitions { partitions: vec![days.clone(), days.clone()], if_exists: true }),
+        (
+            "DROP IF EXISTS PARTITION (ds='1'), PARTITION (ds='1')",
+            DropPartitions { partitions: vec![days.clone(), days.clone()], if_exists: true },
+        ),
         ("DROP COLUMN a", DropColumns { columns: vec!["a".into()], if_exists: false }),
         ("DROP COLUMNS (A, \"B\")", DropColumns { columns: vec!["a".into(), "B".into()], if_exists: false }),
         ("DROP COLUMN IF EXISTS a, b", DropColumns { columns: vec!["a".into(), "b".into()], if_exists: true }),
         ("RENAME COLUMN a TO b", RenameColumn { from: "a".into(), to: "b".into() }),
         (
             "CHANGE COLUMN a b BIGINT",
-            ChangeColumn { column: "a".into(), change: ColumnChange { new_name: Some("b".into()), data_type: Some(DataType::BigInt(None)), ..Default::default() } },
+            ChangeColumn {
+                column: "a".into(),
+                change: ColumnChange {
+                    new_name: Some("b".into()),
+                    data_type: Some(DataType::BigInt(None)),
+                    ..Default::default()
+                },
+            },
         ),
         (
             "CHANGE a a DATETIME COMMENT 'x'",
@@ -194,13 +223,25 @@ fn alter_table_does_one_thing() {
         ),
         (
             "ALTER COLUMN a SET DATA TYPE DOUBLE",
-            ChangeColumn { column: "a".into(), change: ColumnChange { data_type: Some(DataType::Double(datafusion::sql::sqlparser::ast::ExactNumberInfo::None)), ..Default::default() } },
+            ChangeColumn {
+                column: "a".into(),
+                change: ColumnChange {
+                    data_type: Some(DataType::Double(datafusion::sql::sqlparser::ast::ExactNumberInfo::None)),
+                    ..Default::default()
+                },
+            },
         ),
         (
             "ALTER COLUMN a TYPE BIGINT",
-            ChangeColumn { column: "a".into(), change: ColumnChange { data_type: Some(DataType::BigInt(None)), ..Default::default() } },
+            ChangeColumn {
+                column: "a".into(),
+                change: ColumnChange { data_type: Some(DataType::BigInt(None)), ..Default::default() },
+            },
         ),
-        ("ALTER COLUMN a DROP NOT NULL", ChangeColumn { column: "a".into(), change: ColumnChange { drop_not_null: true, ..Default::default() } }),
+        (
+            "ALTER COLUMN a DROP NOT NULL",
+            ChangeColumn { column: "a".into(), change: ColumnChange { drop_not_null: true, ..Default::default() } },
+        ),
         ("SET COMMENT 'x'", SetComment("x".into())),
     ];
     for (rest, operation) in cases {
@@ -243,12 +284,19 @@ fn create_table_keeps_every_clause() {
     assert_eq!(table.columns[2].data_type.to_string(), "ARRAY<TIMESTAMP(3)>");
     assert_eq!(table.columns[0].to_string(), "a BIGINT NOT NULL COMMENT 'key'");
     assert_eq!(table.constraints.len(), 1);
-    assert_eq!(table.partition_columns.iter().map(|c| c.to_string()).collect::<Vec<_>>(), ["dd STRING COMMENT 'day'", "hh INT"]);
+    assert_eq!(
+        table.partition_columns.iter().map(|c| c.to_string()).collect::<Vec<_>>(),
+        ["dd STRING COMMENT 'day'", "hh INT"]
+    );
     assert_eq!(table.properties, [("transactional".into(), "true".into()), ("write.bucket.num".into(), "8".into())]);
     assert_eq!((table.lifecycle, table.comment.as_deref()), (Some(30), Some("said")));
     assert_eq!(table.query.unwrap().to_string(), "SELECT * FROM u VERSION AS OF 3");
 
-    for sql in ["CREATE TABLE t AS SELECT 1 AS a", "CREATE TABLE t LIFECYCLE 3 AS SELECT 1 AS a", "CREATE TABLE t (a INT) AS (SELECT 1)"] {
+    for sql in [
+        "CREATE TABLE t AS SELECT 1 AS a",
+        "CREATE TABLE t LIFECYCLE 3 AS SELECT 1 AS a",
+        "CREATE TABLE t (a INT) AS (SELECT 1)",
+    ] {
         let Statement::CreateTable(table) = one(sql) else { panic!("{sql}") };
         assert!(table.query.is_some(), "{sql}");
     }
@@ -298,13 +346,22 @@ fn the_small_ones() {
         ("DROP TABLE IF EXISTS a.b.c", Statement::DropTable(drop("a.b.c", true, false))),
         ("DROP TABLE t PURGE", Statement::DropTable(drop("t", false, true))),
         ("DROP VIEW v", Statement::DropView(drop("v", false, false))),
-        ("DROP SCHEMA IF EXISTS s CASCADE", Statement::DropSchema(DropSchema { name: path("s"), if_exists: true, cascade: true })),
+        (
+            "DROP SCHEMA IF EXISTS s CASCADE",
+            Statement::DropSchema(DropSchema { name: path("s"), if_exists: true, cascade: true }),
+        ),
         ("DROP DATABASE s", Statement::DropSchema(DropSchema { name: path("s"), if_exists: false, cascade: false })),
-        ("CREATE SCHEMA IF NOT EXISTS p.s", Statement::CreateSchema(CreateSchema { name: path("p.s"), if_not_exists: true })),
+        (
+            "CREATE SCHEMA IF NOT EXISTS p.s",
+            Statement::CreateSchema(CreateSchema { name: path("p.s"), if_not_exists: true }),
+        ),
         ("TRUNCATE TABLE t", truncate(vec![])),
         ("TRUNCATE TABLE t PARTITION(a='1')", truncate(vec![spec(&[("a", "1")])])),
         ("SHOW PARTITIONS t", Statement::ShowPartitions(ShowPartitions { table: path("t"), partition: None })),
-        ("list partitions t partition(a='1')", Statement::ShowPartitions(ShowPartitions { table: path("t"), partition: Some(spec(&[("a", "1")])) })),
+        (
+            "list partitions t partition(a='1')",
+            Statement::ShowPartitions(ShowPartitions { table: path("t"), partition: Some(spec(&[("a", "1")])) }),
+        ),
         ("DESC t", describe("t", false)),
         ("DESCRIBE EXTENDED s.t", describe("s.t", true)),
         ("DESC extended", describe("extended", false)),
@@ -322,7 +379,15 @@ fn the_small_ones() {
     }
     let purge = one(&format!("PURGE TABLE t ('id'='{ID}')"));
     assert_eq!(purge, Statement::Purge(Purge { table: path("t"), id: Some(ID.into()), dry_run: false }));
-    for sql in ["SHOW PARTITIONS", "SHOW history", "DROP TABLE a, b", "DESC SELECT 1", "SHOW TABLES", "SET a.b = 1", "RESET a.b"] {
+    for sql in [
+        "SHOW PARTITIONS",
+        "SHOW history",
+        "DROP TABLE a, b",
+        "DESC SELECT 1",
+        "SHOW TABLES",
+        "SET a.b = 1",
+        "RESET a.b",
+    ] {
         assert!(matches!(one(sql), Statement::DataFusion(_)), "{sql}");
     }
     refused("SHOW PARTITIONS t u", Code::Syntax, "found: u");
@@ -334,7 +399,9 @@ fn the_small_ones() {
 fn explain_shows_plans_only() {
     assert!(matches!(one("EXPLAIN SELECT 1"), Statement::DataFusion(_)));
     assert!(matches!(one("EXPLAIN ANALYZE VERBOSE SELECT * FROM t VERSION AS OF 2"), Statement::DataFusion(_)));
-    let Statement::Explain(explain) = one("EXPLAIN ANALYZE INSERT INTO t PARTITION(a='1') VALUES (1)") else { panic!() };
+    let Statement::Explain(explain) = one("EXPLAIN ANALYZE INSERT INTO t PARTITION(a='1') VALUES (1)") else {
+        panic!()
+    };
     assert!(explain.options.analyze);
     assert_eq!(explain.insert.partition.len(), 1);
     refused("EXPLAIN RESTORE TABLE t TO LSN 1", Code::NotSupported, "EXPLAIN shows plans");
@@ -346,11 +413,11 @@ fn errors_keep_line_and_column() {
     for (sql, place) in [
         ("SELECT 1;\nRESTORE TABLE t\n  TO LSN;", "the end of the statement"),
         ("SELECT 1;\nRESTORE TABLE t\n  TO LSM 3", " at Line: 3, Column: 3"),
-        ("SELECT 1;\n SELECT FROM FROM t", " at Line: 2, Column: 14"),
+        ("SELECT 1;\n SELECT a b c FROM t", " at Line: 2, Column: 13"),
         ("SELECT 'open", " at Line: 1, Column: 8"),
         ("ALTER TABLE t\nSET LIFECYCLE x", " at Line: 2, Column: 15"),
         ("SELECT * FROM t VERSION AS OF", "the end of the statement"),
-        ("SELECT * FROM t VERSION AS OF 3 WHERE WHERE", " at Line: 1, Column: 39"),
+        ("SELECT * FROM t VERSION AS OF 3 WHERE a b", " at Line: 1, Column: 41"),
         ("SELECT * FROM t\nVERSION BETWEEN 1, 2", " at Line: 2, Column: 18"),
         ("CREATE TABLE t (a INT)\nLIFECYCLE 3\nTBLPROPERTES ('a'='b')", " at Line: 3, Column: 1"),
     ] {

@@ -2,8 +2,8 @@
 
 use datafusion::sql::parser::DFParser;
 use datafusion::sql::sqlparser::dialect::{
-    AnsiDialect, BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect, GenericDialect, HiveDialect,
-    MsSqlDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect, SnowflakeDialect, SparkSqlDialect,
+    AnsiDialect, BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect, GenericDialect,
+    HiveDialect, MsSqlDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect, SnowflakeDialect, SparkSqlDialect,
 };
 use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
@@ -77,7 +77,7 @@ const ORDINARY: &[&str] = &[
     "CREATE FUNCTION f(INT) RETURNS INT RETURN $1",
 ];
 
-fn dialects() -> Vec<Box<dyn Dialect>> {
+pub(super) fn dialects() -> Vec<Box<dyn Dialect>> {
     vec![
         Box::new(GenericDialect {}),
         Box::new(AnsiDialect {}),
@@ -98,25 +98,30 @@ fn dialects() -> Vec<Box<dyn Dialect>> {
 #[test]
 fn ordinary_sql_parses_as_stock() {
     let mut compared = 0;
+    let mut failures = Vec::new();
     for dialect in dialects() {
         for sql in ORDINARY {
             let Ok(mut stock) = DFParser::parse_sql_with_dialect(sql, dialect.as_ref()) else { continue };
-            let parsed = parse(sql, Syntax::new(dialect.as_ref())).unwrap_or_else(|error| panic!("{sql} {dialect:?}\n  {error}"));
-            assert_eq!(parsed.len(), 1, "{sql} {dialect:?}");
-            assert_eq!(parsed[0].text, *sql);
-            let ours = tree(&parsed[0]).unwrap_or_else(|| panic!("{sql} {dialect:?} has no tree"));
-            assert_eq!(ours, stock.pop_front().unwrap(), "{sql} {dialect:?}");
             compared += 1;
+            match parse(sql, Syntax::new(dialect.as_ref())) {
+                Ok(parsed) => {
+                    let same = parsed.len() == 1 && parsed[0].text == *sql && tree(&parsed[0]) == stock.pop_front();
+                    if !same {
+                        failures.push(format!("{sql} {dialect:?}\n  {parsed:?}"));
+                    }
+                }
+                Err(error) => failures.push(format!("{sql} {dialect:?}\n  {error}")),
+            }
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(compared > 600, "only {compared} were compared");
 }
 
 #[test]
 fn generic_dialect_reads_the_whole_corpus() {
-    for sql in ORDINARY {
-        assert!(DFParser::parse_sql(sql).is_ok(), "{sql}");
-    }
+    let refused: Vec<_> = ORDINARY.iter().filter(|sql| DFParser::parse_sql(sql).is_err()).collect();
+    assert!(refused.is_empty(), "{refused:?}");
 }
 
 /// A small generator with a fixed start: the same statements in every run.
@@ -149,11 +154,15 @@ fn mangled_statements_never_panic() {
     for _ in 0..4_000 {
         let dialect = dialects[dice.roll(dialects.len())].as_ref();
         let sql = corpus[dice.roll(corpus.len())];
-        let mut words: Vec<String> = Tokenizer::new(dialect, sql).tokenize().unwrap().iter().map(ToString::to_string).collect();
+        let mut words: Vec<String> =
+            Tokenizer::new(dialect, sql).tokenize().unwrap().iter().map(ToString::to_string).collect();
         for _ in 0..=dice.roll(4) {
+            if words.is_empty() {
+                break;
+            }
             let (from, to) = (dice.roll(words.len()), dice.roll(words.len()));
             match dice.roll(3) {
-                0 => drop((!words.is_empty()).then(|| words.remove(from))),
+                0 => drop(words.remove(from)),
                 1 => words.swap(from, to),
                 _ => {
                     let word = words[from].clone();
