@@ -128,8 +128,9 @@ fn files_are_short_and_say_what_they_are() {
             if lines > 500 {
                 wrong.push(format!("{}: {lines} lines, split it by 500", path.display()));
             }
-            // A `tests.rs` tests the module beside it, which says what it is.
-            if !text.starts_with("//!") && !path.ends_with("tests.rs") {
+            // Tests of a module stand beside it, and it says what it is.
+            let tests = path.ends_with("tests.rs") || path.ends_with("tests/mod.rs");
+            if !text.starts_with("//!") && !tests {
                 wrong.push(format!("{}: does not open with //! and what it is", path.display()));
             }
         }
