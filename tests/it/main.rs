@@ -2,4 +2,6 @@
 
 mod architecture;
 mod docs;
+mod file_choice;
+mod format;
 mod slt;
