@@ -7,6 +7,7 @@ mod dml;
 mod extension;
 mod overlay;
 mod pins;
+mod prepared;
 mod run;
 mod show;
 mod views;
@@ -26,6 +27,7 @@ use crate::ops::Warehouse;
 use crate::store::{Clock, CommitId, Durability, Ids, Store, TableId};
 
 pub use extension::{SessionContextExt, SessionStateBuilderExt};
+use prepared::Prepared;
 
 /// A warehouse: one project with its catalog and all its tables, on any object store.
 ///
@@ -51,6 +53,7 @@ pub use extension::{SessionContextExt, SessionStateBuilderExt};
 pub struct TimeTravel {
     warehouse: Warehouse,
     caller: Caller,
+    prepared: Prepared,
 }
 
 impl TimeTravel {
@@ -83,13 +86,13 @@ impl TimeTravel {
     pub async fn with_store(store: Store) -> Result<Self> {
         let warehouse = Warehouse::new(store, Arc::new(AllowAll));
         warehouse.catalog().snapshot().await?;
-        Ok(Self { warehouse, caller: Caller::default() })
+        Ok(Self { warehouse, caller: Caller::default(), prepared: Prepared::default() })
     }
 
     /// The same warehouse for another caller, whom history and audit name and the authorizer is asked about.
     #[must_use]
     pub fn with_caller(&self, actor: impl Into<String>, reason: Option<String>) -> Self {
-        Self { warehouse: self.warehouse.clone(), caller: Caller { actor: actor.into(), reason } }
+        Self { caller: Caller { actor: actor.into(), reason }, ..self.clone() }
     }
 
     /// The warehouse.
@@ -219,7 +222,7 @@ impl TimeTravelBuilder {
         }
         let warehouse = Warehouse::new(store, self.authorizer);
         warehouse.catalog().snapshot().await?;
-        Ok(TimeTravel { warehouse, caller: self.caller })
+        Ok(TimeTravel { warehouse, caller: self.caller, prepared: Prepared::default() })
     }
 }
 
