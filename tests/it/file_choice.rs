@@ -41,7 +41,7 @@ const READS: &[(u64, &[&str])] = &[
 async fn write(url: &str) {
     let tt = TimeTravel::builder(url).durability(Durability::Relaxed).build().await.unwrap();
     let ctx = SessionContext::new();
-    ctx.with_timetravel("warehouse", &tt).unwrap();
+    ctx.with_timetravel("warehouse", &tt).await.unwrap();
     for (_, _, sql) in STATEMENTS {
         let sql = sql.replace("src", "warehouse.default.src");
         tt.sql(&ctx, &sql).await.unwrap().collect().await.unwrap();
