@@ -2,7 +2,7 @@
 //!
 //! It is asynchronous, so that planning needs no I/O but what reading a foreign table needs, and no `block_on`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -151,6 +151,26 @@ async fn table_of(text: &str, state: &SessionState, pins: &mut Pins) -> Result<(
 fn expression(sql: &str) -> Result<Expr> {
     let parsed = Parser::new(&GenericDialect {}).try_with_sql(sql).and_then(|mut parser| parser.parse_expr());
     parsed.map_err(|error| Error::internal(format!("{sql}: {error}")))
+}
+
+/// The names that stand with arguments in FROM: table functions, not tables.
+pub(super) fn function_names(statement: &DFStatement) -> HashSet<String> {
+    let mut functions = Functions(HashSet::new());
+    let _ = visit_mut(&mut statement.clone(), &mut functions);
+    functions.0
+}
+
+struct Functions(HashSet<String>);
+
+impl VisitorMut for Functions {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, args: Some(_), .. } = factor {
+            self.0.extend(single_name(name));
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// A call of `get_latest_*`.

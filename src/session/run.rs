@@ -234,6 +234,7 @@ async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, 
     if matches!(statement, DFStatement::CreateExternalTable(_) | DFStatement::Reset(_)) {
         return Ok(views);
     }
+    let functions = bind::function_names(statement);
     for reference in state.resolve_table_references(statement)? {
         let config = Arc::clone(state.config_options());
         let (catalog, _) = crate::provider::resolve(reference.clone(), &config);
@@ -246,7 +247,7 @@ async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, 
                 let table = views::plan_view(pins, state, &view, depth).await?;
                 views.insert((catalog, name), table);
             }
-            None if is_query(statement) => return Err(pin.missing(&name).into()),
+            None if is_query(statement) && !functions.contains(&name.table) => return Err(pin.missing(&name).into()),
             None => {}
         }
     }
