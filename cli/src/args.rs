@@ -113,7 +113,17 @@ mod tests {
     #[test]
     fn options_repeat_in_order() {
         let args = Args::try_parse_from([
-            "timetravel-cli", "-c", "SELECT 1", "-c", "SELECT 2", "--warehouse", "a=./x", "--warehouse", "b=./y", "--format", "nd-json",
+            "timetravel-cli",
+            "-c",
+            "SELECT 1",
+            "-c",
+            "SELECT 2",
+            "--warehouse",
+            "a=./x",
+            "--warehouse",
+            "b=./y",
+            "--format",
+            "nd-json",
         ])
         .unwrap();
         assert_eq!(args.commands, ["SELECT 1", "SELECT 2"]);

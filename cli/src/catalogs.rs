@@ -41,7 +41,8 @@ pub(crate) fn names(warehouses: &[Warehouse], project: Option<&str>) -> Result<V
         let first = names.is_empty();
         let name = match (&warehouse.name, project.filter(|_| first)) {
             (Some(name), Some(project)) if name != project => {
-                let message = format!("--project {project} and --warehouse {name}=… name the same catalog; give one of them");
+                let message =
+                    format!("--project {project} and --warehouse {name}=… name the same catalog; give one of them");
                 return Err(Error::new(Code::InvalidArgument, message));
             }
             (Some(name), _) => name.clone(),

@@ -17,12 +17,74 @@ use crate::meta;
 
 /// Words of statements that the shell completes besides the names of tables.
 const KEYWORDS: &[&str] = &[
-    "ALTER", "AND", "AS", "BETWEEN", "BY", "COMPACT", "COPY", "CREATE", "DELETE", "DESC", "DISTINCT", "DROP", "EXISTS",
-    "EXPLAIN", "EXTENDED", "EXTERNAL", "FOR", "FROM", "GROUP", "HAVING", "HISTORY", "INSERT", "INTO", "JOIN", "KEY",
-    "LIFECYCLE", "LIMIT", "LIST", "LSN", "MAJOR", "MERGE", "MINOR", "NOT", "NULL", "OF", "ON", "ORDER", "OVERWRITE",
-    "PARTITION", "PARTITIONED", "PARTITIONS", "PRIMARY", "PURGE", "RENAME", "REPLACE", "RESTORE", "SELECT", "SET", "SHOW",
-    "TABLE", "TABLES", "TBLPROPERTIES", "TIMESTAMP", "TO", "UNION", "UPDATE", "VACUUM", "VALUES", "VERSION", "VIEW",
-    "WHERE", "WITH", "at(", "getdate()", "get_latest_timestamp(", "get_latest_version(", "history(", "incremental(",
+    "ALTER",
+    "AND",
+    "AS",
+    "BETWEEN",
+    "BY",
+    "COMPACT",
+    "COPY",
+    "CREATE",
+    "DELETE",
+    "DESC",
+    "DISTINCT",
+    "DROP",
+    "EXISTS",
+    "EXPLAIN",
+    "EXTENDED",
+    "EXTERNAL",
+    "FOR",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "HISTORY",
+    "INSERT",
+    "INTO",
+    "JOIN",
+    "KEY",
+    "LIFECYCLE",
+    "LIMIT",
+    "LIST",
+    "LSN",
+    "MAJOR",
+    "MERGE",
+    "MINOR",
+    "NOT",
+    "NULL",
+    "OF",
+    "ON",
+    "ORDER",
+    "OVERWRITE",
+    "PARTITION",
+    "PARTITIONED",
+    "PARTITIONS",
+    "PRIMARY",
+    "PURGE",
+    "RENAME",
+    "REPLACE",
+    "RESTORE",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "TABLE",
+    "TABLES",
+    "TBLPROPERTIES",
+    "TIMESTAMP",
+    "TO",
+    "UNION",
+    "UPDATE",
+    "VACUUM",
+    "VALUES",
+    "VERSION",
+    "VIEW",
+    "WHERE",
+    "WITH",
+    "at(",
+    "getdate()",
+    "get_latest_timestamp(",
+    "get_latest_version(",
+    "history(",
+    "incremental(",
 ];
 
 /// What the editor knows of SQL and of the session.
@@ -78,9 +140,9 @@ impl Completer for Language {
 
 /// The words that continue the last one, and where that begins.
 fn candidates(before: &str, tables: &[String]) -> (usize, Vec<String>) {
-    let start = before.rfind(|c: char| !(c.is_alphanumeric() || "_.\\".contains(c))).map_or(0, |at| {
-        at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-    });
+    let start = before
+        .rfind(|c: char| !(c.is_alphanumeric() || "_.\\".contains(c)))
+        .map_or(0, |at| at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
     let word = before.get(start..).unwrap_or_default();
     if word.is_empty() {
         return (start, Vec::new());
@@ -97,7 +159,9 @@ fn candidates(before: &str, tables: &[String]) -> (usize, Vec<String>) {
 pub(crate) fn open(language: Language) -> rustyline::Result<Editor<Language, DefaultHistory>> {
     let mut editor = Editor::new()?;
     editor.set_helper(Some(language));
-    if let Some(path) = history_file() && path.exists() {
+    if let Some(path) = history_file()
+        && path.exists()
+    {
         editor.load_history(&path)?;
     }
     Ok(editor)

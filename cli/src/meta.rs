@@ -68,7 +68,8 @@ fn say(text: &str) -> Result<Next> {
 }
 
 fn help(_: &mut Shell, _: &str) -> Result<Next> {
-    let line = |command: &Command| format!("{:<24}{}", format!("\\{} {}", command.name, command.argument), command.help);
+    let line =
+        |command: &Command| format!("{:<24}{}", format!("\\{} {}", command.name, command.argument), command.help);
     let mut lines: Vec<String> = COMMANDS.iter().map(line).collect();
     lines.push("A statement ends with ';'. Ctrl-C cancels it, Ctrl-D ends the shell.".to_string());
     say(&lines.join("\n"))

@@ -55,7 +55,8 @@ pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[Strin
         format.print_batches(&mut out, schema, &batches, maxrows, true, &options)?;
     }
     if !shell.print.quiet {
-        let hidden = if rows > limit { format!(" (First {limit} displayed. Use --maxrows to adjust)") } else { String::new() };
+        let hidden =
+            if rows > limit { format!(" (First {limit} displayed. Use --maxrows to adjust)") } else { String::new() };
         writeln!(out, "{rows} row(s) fetched.{hidden}")?;
         if shell.timing {
             writeln!(out, "Elapsed {:.3} seconds.", start.elapsed().as_secs_f64())?;

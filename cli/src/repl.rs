@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use datafusion::catalog::CatalogProvider;
 use datafusion::error::Result;
 use rustyline::Editor;
 use rustyline::error::ReadlineError;
@@ -75,7 +74,9 @@ async fn run_line(shell: &mut Shell, editor: &mut Editor<Language, DefaultHistor
         shell.tt.split(line)?
     };
     for statement in statements {
-        if let Some(question) = question(&words(&statement)) && !ask(editor, &question) {
+        if let Some(question) = question(&words(&statement))
+            && !ask(editor, &question)
+        {
             eprintln!("Not done.");
             return Ok(Flow::Goes);
         }

@@ -80,8 +80,7 @@ impl Shell {
     /// Runs what the command line asks for, to its end.
     pub(crate) async fn start(mut self, args: Args) -> ExitCode {
         let prompts = args.interactive || (reads_stdin(&args) && std::io::stdin().is_terminal());
-        let code =
-            if prompts { repl::run(&mut self, args.quiet).await } else { script::run(&self, &args).await };
+        let code = if prompts { repl::run(&mut self, args.quiet).await } else { script::run(&self, &args).await };
         self.tt.flush().await;
         for other in &self.others {
             other.flush().await;

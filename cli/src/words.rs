@@ -27,9 +27,9 @@ pub(crate) fn needs_object_stores(words: &[String]) -> bool {
         | ["CREATE", "UNBOUNDED", "EXTERNAL", "TABLE", ..]
         | ["CREATE", "OR", "REPLACE", "EXTERNAL", "TABLE", ..]
         | ["CREATE", "OR", "REPLACE", "UNBOUNDED", "EXTERNAL", "TABLE", ..] => true,
-        ["COPY", rest @ ..] => !rest
-            .windows(2)
-            .any(|pair| matches!(pair, ["VERSION" | "TIMESTAMP" | "SYSTEM_TIME", "AS" | "BETWEEN"])),
+        ["COPY", rest @ ..] => {
+            !rest.windows(2).any(|pair| matches!(pair, ["VERSION" | "TIMESTAMP" | "SYSTEM_TIME", "AS" | "BETWEEN"]))
+        }
         _ => false,
     }
 }
@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn only_stock_statements_with_locations_need_object_stores() {
-        for sql in ["CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "copy t to 'x.csv'", "COPY (SELECT 1) TO 'x'"] {
+        for sql in ["CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "copy t to 'x.csv'", "COPY (SELECT 1) TO 'x'"]
+        {
             assert!(needs_object_stores(&words(sql)), "{sql}");
         }
         for sql in ["CREATE TABLE t (a INT)", "SELECT 1", "COPY (SELECT * FROM t VERSION AS OF 2) TO 'x'", ""] {

@@ -10,7 +10,8 @@ type Builds = BTreeMap<String, BTreeSet<String>>;
 
 /// Fails where a crate of the shell has other features than in a build of the whole workspace.
 pub(crate) fn compare() -> Outcome {
-    let selections = [&["--package", "timetravel-cli", "--edges", "normal,build"][..], &["--workspace", "--edges", "all"]];
+    let selections =
+        [&["--package", "timetravel-cli", "--edges", "normal,build"][..], &["--workspace", "--edges", "all"]];
     let [shell, workspace] = selections.map(tree);
     let (shell, workspace) = match (shell, workspace) {
         (Ok(shell), Ok(workspace)) => (shell, workspace),
@@ -22,8 +23,10 @@ pub(crate) fn compare() -> Outcome {
         return Outcome::Passed;
     }
     let list = different.join("\n");
-    Outcome::Failed(format!("these crates have other features in a build of the shell alone:\n{list}\n\
-        Add what is missing to the normal dependencies of cli/Cargo.toml."))
+    Outcome::Failed(format!(
+        "these crates have other features in a build of the shell alone:\n{list}\n\
+        Add what is missing to the normal dependencies of cli/Cargo.toml."
+    ))
 }
 
 fn tree(selection: &[&str]) -> Result<Builds, String> {
@@ -66,7 +69,9 @@ mod tests {
     #[test]
     fn a_crate_with_other_features_is_told() {
         let shell = parse("a v1.0.0|std|\nb v2.0.0 (proc-macro)|x,y|\na v1.0.0|std| (*)\n");
-        assert!(differences(&shell, &parse("a v1.0.0|std|\na feature \"std\"\nb v2.0.0|x,y|\nc v1.0.0||\n")).is_empty());
+        assert!(
+            differences(&shell, &parse("a v1.0.0|std|\na feature \"std\"\nb v2.0.0|x,y|\nc v1.0.0||\n")).is_empty()
+        );
         let workspace = parse("a v1.0.0|std,zeta|\nb v2.0.0|x,y|\n");
         assert_eq!(differences(&shell, &workspace), ["  a v1.0.0: shell [std], workspace [std,zeta]"]);
         assert_eq!(differences(&shell, &Builds::new()).len(), 2);

@@ -31,7 +31,9 @@ fn main() -> ExitCode {
             Ok(options) => return suite::test(options),
             Err(wrong) => return usage(&format!("unknown option {wrong}")),
         },
-        ["quickstart"] => run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", "examples/quickstart.sql"])),
+        ["quickstart"] => {
+            run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", "examples/quickstart.sql"]))
+        }
         ["tpch", options @ ..] => tpch(options),
         ["features"] => features::compare(),
         ["help" | "--help" | "-h"] => {

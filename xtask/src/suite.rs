@@ -146,7 +146,8 @@ fn quickstart() -> Outcome {
         return Outcome::Missing(format!("{script} is not there"));
     }
     let warehouse = std::env::temp_dir().join(format!("timetravel-quickstart-{}", std::process::id()));
-    let again = || run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", script, "--warehouse"]).arg(&warehouse));
+    let again =
+        || run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", script, "--warehouse"]).arg(&warehouse));
     let outcome = match again() {
         Outcome::Passed => again(),
         other => other,
@@ -181,6 +182,8 @@ mod tests {
     fn what_is_quick_comes_first() {
         let names: Vec<String> = steps(Options::default()).into_iter().map(|step| step.name).collect();
         let place = |name: &str| names.iter().position(|other| other == name);
-        assert!(place("format") < place("build") && place("build") < place("tests") && place("tests") < place("clippy"));
+        assert!(
+            place("format") < place("build") && place("build") < place("tests") && place("tests") < place("clippy")
+        );
     }
 }

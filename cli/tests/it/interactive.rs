@@ -11,14 +11,16 @@ fn prompt(place: &Place, input: &str) -> (String, String) {
 
 #[test]
 fn statements_end_with_a_semicolon() {
-    let (out, errors) = prompt(&Place::new(), "SELECT\n1 AS a;\n\nSELECT 2 AS b; SELECT 3 AS c;\n\\q\nSELECT 4 AS d;\n");
+    let (out, errors) =
+        prompt(&Place::new(), "SELECT\n1 AS a;\n\nSELECT 2 AS b; SELECT 3 AS c;\n\\q\nSELECT 4 AS d;\n");
     assert_eq!(out, "a\n1\nb\n2\nc\n3\n");
     assert_eq!(errors, "");
 }
 
 #[test]
 fn an_error_does_not_end_the_prompt() {
-    let (out, errors) = prompt(&Place::new(), "SELECT nothing;\nSELECT 2 AS b;\n\\nothing\n\\timing maybe\nSELECT 3 AS c;\n");
+    let (out, errors) =
+        prompt(&Place::new(), "SELECT nothing;\nSELECT 2 AS b;\n\\nothing\n\\timing maybe\nSELECT 3 AS c;\n");
     assert_eq!(out, "b\n2\nc\n3\n");
     assert_eq!(errors.lines().filter(|line| line.starts_with("Error: ")).count(), 3, "{errors}");
 }
@@ -29,7 +31,10 @@ fn the_history_is_in_the_state_directory() {
     prompt(&place, "SELECT 1 AS a;\n");
     prompt(&place, "SELECT 2 AS b;\n");
     let folders = ["state", "home/Library/Application Support"];
-    let file = folders.iter().map(|folder| place.path().join(folder).join("timetravel-cli/history")).find(|file| file.exists());
+    let file = folders
+        .iter()
+        .map(|folder| place.path().join(folder).join("timetravel-cli/history"))
+        .find(|file| file.exists());
     let history = std::fs::read_to_string(file.expect("there is a history")).unwrap();
     assert!(history.contains("SELECT 1 AS a;") && history.contains("SELECT 2 AS b;"), "{history}");
     let here = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -42,7 +47,8 @@ fn what_takes_something_away_is_asked_about() {
     let create = "CREATE TABLE t (a BIGINT);\nINSERT INTO t VALUES (7);\n";
     let (out, _) = prompt(&place, &format!("{create}DROP TABLE t;\nno\nSELECT a FROM t;\n"));
     assert!(out.ends_with("a\n7\n"), "{out}");
-    let (_, errors) = prompt(&place, "CREATE TABLE IF NOT EXISTS t (a BIGINT);\nDROP TABLE t;\nyes\nSELECT a FROM t;\n");
+    let (_, errors) =
+        prompt(&place, "CREATE TABLE IF NOT EXISTS t (a BIGINT);\nDROP TABLE t;\nyes\nSELECT a FROM t;\n");
     assert!(errors.contains("Error: "), "{errors}");
     // The end of the input is a no.
     let (_, errors) = prompt(&place, "CREATE TABLE IF NOT EXISTS t (a BIGINT);\nDROP TABLE t;\n");
@@ -52,7 +58,8 @@ fn what_takes_something_away_is_asked_about() {
 #[test]
 fn commands_of_the_shell() {
     let place = Place::new();
-    let (out, errors) = prompt(&place, "\\pset format json\nSELECT 1 AS a;\n\\?\n\\quiet off\n\\timing off\nSELECT 2 AS b;\n");
+    let (out, errors) =
+        prompt(&place, "\\pset format json\nSELECT 1 AS a;\n\\?\n\\quiet off\n\\timing off\nSELECT 2 AS b;\n");
     assert_eq!(errors, "");
     assert!(out.contains("The format is json.\n[{\"a\":1}]\n"), "{out}");
     assert!(out.contains("\\d [TABLE]"), "{out}");

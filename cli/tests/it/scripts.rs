@@ -12,7 +12,9 @@ fn commands_run_in_order_and_share_a_session() {
 #[test]
 fn tables_are_the_usual_form() {
     let out = Place::new().out(&["-c", "SELECT 1 AS a, NULL AS b"]);
-    assert!(out.starts_with("+---+------+\n| a | b    |\n+---+------+\n| 1 | NULL |\n+---+------+\n1 row(s) fetched.\nElapsed "));
+    assert!(out.starts_with(
+        "+---+------+\n| a | b    |\n+---+------+\n| 1 | NULL |\n+---+------+\n1 row(s) fetched.\nElapsed "
+    ));
     let quiet = Place::new().out(&["-q", "-c", "SELECT 1 AS a"]);
     assert_eq!(quiet, "+---+\n| a |\n+---+\n| 1 |\n+---+\n");
 }
@@ -80,7 +82,8 @@ fn the_first_error_ends_a_script() {
 
 #[test]
 fn keep_going_runs_the_rest_and_fails_all_the_same() {
-    let (out, errors) = Place::new().fails(&["-q", "--format", "csv", "--keep-going"], "SELECT nothing;\nSELECT 2 AS b;\n");
+    let (out, errors) =
+        Place::new().fails(&["-q", "--format", "csv", "--keep-going"], "SELECT nothing;\nSELECT 2 AS b;\n");
     assert_eq!(out, "b\n2\n");
     assert_eq!(errors.lines().filter(|line| line.starts_with("Error: ")).count(), 1);
 }
