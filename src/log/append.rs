@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{FORMAT, Header, Log, Lsn, Operation, Snapshot, State, commit};
 use crate::error::{Code, Error, Result};
-use crate::store::{CommitId, PutOutcome, Timestamp};
+use crate::store::{CommitId, PutError, Timestamp};
 
 /// What a commit is called and how long it may take.
 #[derive(Debug, Clone)]
@@ -142,24 +142,24 @@ impl<S: State> Log<S> {
                 Code::ClockSkew,
                 format!(
                     "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again",
-                    self.root.name(),
+                    self.name(),
                     snapshot.time(),
                     ahead.as_secs(),
                 ),
             ));
         }
         if snapshot.lsn == Lsn::MAX {
-            return Err(Error::new(Code::InvalidArgument, format!("the log of {} is full", self.root.name())));
+            return Err(Error::new(Code::InvalidArgument, format!("the log of {} is full", self.name())));
         }
         Ok(Header {
             format: FORMAT,
             features: vec![],
-            log: self.root.name(),
+            log: self.name(),
             lsn: snapshot.lsn.next(),
             commit: options.commit,
             previous: snapshot.digest,
             checkpoint: snapshot.checkpoint,
-            time: if snapshot.is_empty() { now } else { now.max(snapshot.time().next()) },
+            time: if snapshot.is_empty() { now } else { now.max(snapshot.time().next().unwrap_or(Timestamp::MAX)) },
             operation: options.operation,
             actor: options.actor.clone(),
             reason: options.reason.clone(),
@@ -168,7 +168,7 @@ impl<S: State> Log<S> {
 
     /// Puts the bytes into the slot, and gives the commit that is there afterwards: mine or another's.
     async fn take_slot(&self, lsn: Lsn, bytes: &bytes::Bytes, options: &CommitOptions) -> Result<super::Commit<S::Action>> {
-        let path = self.root.commit(lsn);
+        let path = self.root.commit(lsn.get());
         let deadline = Instant::now() + options.deadline;
         let mut backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(10))
@@ -177,11 +177,18 @@ impl<S: State> Log<S> {
             .without_max_times()
             .build();
         let mut last: Option<Error> = None;
+        let mut sent = false;
         loop {
             match self.store.create(&path, bytes.clone()).await {
-                PutOutcome::Created => return commit::decode(path.as_ref(), &self.root.name(), lsn, S::FEATURES, bytes),
-                PutOutcome::Occupied => {}
-                PutOutcome::Unsure(error) => last = Some(error),
+                Ok(_) => return commit::decode(path.as_ref(), &self.name(), lsn, S::FEATURES, bytes),
+                // Nothing of this commit was ever stored, so nothing is unclear.
+                Err(PutError::NotStored(error)) if !sent => return Err(error),
+                Err(PutError::NotStored(error)) => last = Some(error),
+                Err(PutError::Occupied) => sent = true,
+                Err(PutError::Unsure(error)) => {
+                    sent = true;
+                    last = Some(error);
+                }
             }
             // Reading is repeated by itself: while the answer is not known, nothing more may be sent elsewhere.
             loop {

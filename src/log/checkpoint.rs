@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitIndex, CommitInfo, Header, Lsn, SegmentRef, Snapshot, State, StateRow, commit, index::SEGMENT};
 use crate::error::{Code, Error, Result};
-use crate::store::{Digest, LogRoot, Store};
+use crate::store::layout::{CheckpointName, LogRoot};
+use crate::store::{Digest, Path, Store};
 
 /// Checkpoints kept; a reader that loses one to clean-up falls back to the next or to the log.
 const KEEP: usize = 3;
@@ -52,12 +53,12 @@ pub(super) async fn write<S: State>(store: &Store, root: LogRoot, snapshot: &Sna
     }
     rows.extend(snapshot.state.to_rows()?);
     let bytes = encode(&rows)?;
-    let path = root.checkpoint(snapshot.lsn, Digest::of(&bytes));
+    let path = state_path(root, snapshot.lsn, Digest::of(&bytes));
     store.put_new(&path, bytes).await?;
     let mut known = list(store, root).await?;
     known.sort_by_key(|(lsn, _)| *lsn);
     for (lsn, digest) in known.iter().rev().skip(KEEP) {
-        store.delete(&root.checkpoint(*lsn, *digest)).await?;
+        store.delete(&state_path(root, *lsn, *digest)).await?;
     }
     Ok(())
 }
@@ -81,7 +82,7 @@ pub(super) async fn newest<S: State>(store: &Store, root: LogRoot, limit: Lsn) -
 
 /// Reads one sealed segment of the commit index.
 pub(super) async fn read_segment(store: &Store, root: LogRoot, segment: &SegmentRef) -> Result<Vec<Arc<CommitInfo>>> {
-    let path = root.index_segment(segment.first, segment.last, segment.digest);
+    let path = segment_path(root, segment);
     let bytes = store.read(&path).await?.ok_or_else(|| corrupt(path.as_ref(), "it is missing"))?;
     if Digest::of(&bytes) != segment.digest {
         return Err(corrupt(path.as_ref(), "the content does not match its digest"));
@@ -93,8 +94,21 @@ pub(super) async fn read_segment(store: &Store, root: LogRoot, segment: &Segment
 }
 
 async fn list(store: &Store, root: LogRoot) -> Result<Vec<(Lsn, Digest)>> {
-    let objects = store.list(&root.checkpoints()).await?;
-    Ok(objects.iter().filter_map(|object| LogRoot::parse_checkpoint(object.location.filename()?)).collect())
+    let objects = store.list(&root.checkpoints_folder()).await?;
+    let state = |name: &str| match CheckpointName::parse(name)? {
+        CheckpointName::State { lsn, digest } => Some((Lsn::new(lsn), digest)),
+        CheckpointName::Index { .. } => None,
+    };
+    Ok(objects.iter().filter_map(|object| state(object.location.filename()?)).collect())
+}
+
+fn state_path(root: LogRoot, lsn: Lsn, digest: Digest) -> Path {
+    root.checkpoint(CheckpointName::State { lsn: lsn.get(), digest })
+}
+
+fn segment_path(root: LogRoot, segment: &SegmentRef) -> Path {
+    let (first, last) = (segment.first.get(), segment.last.get());
+    root.checkpoint(CheckpointName::Index { first, last, digest: segment.digest })
 }
 
 async fn seal(store: &Store, root: LogRoot, infos: &[Arc<CommitInfo>]) -> Result<SegmentRef> {
@@ -106,7 +120,7 @@ async fn seal(store: &Store, root: LogRoot, infos: &[Arc<CommitInfo>]) -> Result
     let digest = Digest::of(&bytes);
     let segment =
         SegmentRef { first: first.lsn, last: last.lsn, first_time: first.time, last_time: last.time, digest };
-    let path = root.index_segment(segment.first, segment.last, digest);
+    let path = segment_path(root, &segment);
     // Sealing the same commits twice gives the same bytes under the same name.
     if store.size(&path).await?.is_none() {
         store.put_new(&path, bytes).await?;
@@ -115,7 +129,7 @@ async fn seal(store: &Store, root: LogRoot, infos: &[Arc<CommitInfo>]) -> Result
 }
 
 async fn read<S: State>(store: &Store, root: LogRoot, lsn: Lsn, digest: Digest) -> Result<Option<Snapshot<S>>> {
-    let path = root.checkpoint(lsn, digest);
+    let path = state_path(root, lsn, digest);
     let Some(bytes) = store.read(&path).await? else { return Ok(None) };
     let name = path.as_ref();
     if Digest::of(&bytes) != digest {

@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::{Commit, CommitInfo, Lsn, SegmentRef, Snapshot, State, checkpoint, commit};
 use crate::error::{Code, Error, Result};
-use crate::store::{LogRoot, Store, Timestamp};
+use crate::store::layout::LogRoot;
+use crate::store::{Store, Timestamp};
 
 /// How many commits follow a checkpoint before the next one is written.
 const CHECKPOINT_EVERY: u64 = 10;
@@ -43,6 +44,14 @@ impl<S: State> Log<S> {
     pub fn with_checkpoint_every(mut self, commits: u64) -> Self {
         self.checkpoint_every = commits;
         self
+    }
+
+    /// How commits and messages name the log: `catalog`, or the table's id.
+    pub fn name(&self) -> String {
+        match self.root {
+            LogRoot::Catalog => "catalog".into(),
+            LogRoot::Table(id) => id.to_string(),
+        }
     }
 
     /// Where the log lies.
@@ -105,9 +114,9 @@ impl<S: State> Log<S> {
     /// # Errors
     /// The store fails, or the commit is corrupt.
     pub async fn read_commit(&self, lsn: Lsn) -> Result<Option<Commit<S::Action>>> {
-        let path = self.root.commit(lsn);
+        let path = self.root.commit(lsn.get());
         let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
-        commit::decode(path.as_ref(), &self.root.name(), lsn, S::FEATURES, &bytes).map(Some)
+        commit::decode(path.as_ref(), &self.name(), lsn, S::FEATURES, &bytes).map(Some)
     }
 
     /// Keeps the newer of the cached snapshot and this one, and gives this one back.
@@ -139,7 +148,7 @@ impl<S: State> Log<S> {
     /// As [`Log::commits`]; [`Code::Internal`] where the snapshot does not reach `lsn`.
     pub async fn info(&self, snapshot: &Snapshot<S>, lsn: Lsn) -> Result<Arc<CommitInfo>> {
         let found = self.commits(snapshot, lsn, lsn).await?;
-        found.into_iter().next().ok_or_else(|| Error::internal(format!("no commit {lsn} in a snapshot of {}", self.root.name())))
+        found.into_iter().next().ok_or_else(|| Error::internal(format!("no commit {lsn} in a snapshot of {}", self.name())))
     }
 
     /// The last commit at or before `time`; none where the log began later.
@@ -241,6 +250,6 @@ impl<S: State> Log<S> {
 
     /// An error for a log that must exist.
     pub fn missing(&self) -> Error {
-        Error::new(Code::Corrupt, format!("the log of {} is missing: restore it from a copy of the warehouse", self.root.name()))
+        Error::new(Code::Corrupt, format!("the log of {} is missing: restore it from a copy of the warehouse", self.name()))
     }
 }

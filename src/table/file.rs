@@ -61,16 +61,29 @@ pub struct RowGroup {
     pub max: Vec<String>,
 }
 
+/// Where a file lies that another table wrote, and how its columns are found: a clone shares files at no copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The table in whose folder it lies.
+    pub table: TableId,
+    /// Its id there, which is its name in the store.
+    pub file: FileId,
+    /// Pairs of this table's column and the field id in the file. A column that isn't here is NULL in every row. None
+    /// where the file has this table's own ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<(ColumnId, ColumnId)>>,
+}
+
 /// A data file: immutable, sorted by key, a key at most once (invariants 1 and 4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
-    /// Its id, and its name.
+    /// Its id in this table's timeline; also its name in the store, unless it is another table's.
     pub id: FileId,
     /// Whether it may hold tombstones.
     pub kind: FileKind,
-    /// The table in whose folder it lies, where that is not this table's (a clone's files).
+    /// Where it lies, where that is not this table's folder (a clone's files).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<TableId>,
+    pub owner: Option<Origin>,
     /// Rows, tombstones included.
     pub rows: u64,
     /// Tombstones.
@@ -90,6 +103,21 @@ pub struct DataFile {
 }
 
 impl DataFile {
+    /// The folder and the name under which the file lies, given the table that has the entry.
+    pub fn location(&self, table: TableId) -> (TableId, FileId) {
+        self.owner.as_ref().map_or((table, self.id), |origin| (origin.table, origin.file))
+    }
+
+    /// The field id under which the file has a column of this table; none where every row has NULL there.
+    ///
+    /// A file that has this table's ids may lack the field too, where the column is younger than the file.
+    pub fn field_id(&self, column: ColumnId) -> Option<ColumnId> {
+        match self.owner.as_ref().and_then(|origin| origin.columns.as_ref()) {
+            Some(columns) => columns.iter().find(|(ours, _)| *ours == column).map(|(_, field)| *field),
+            None => Some(column),
+        }
+    }
+
     /// The smallest key, a text per key column.
     pub fn min_key(&self) -> Option<&[String]> {
         self.row_groups.first().map(|group| group.min.as_slice())

@@ -8,9 +8,10 @@ pub mod precondition;
 pub mod properties;
 mod schema;
 mod state;
+pub mod text;
 
 pub use action::{Action, CreateTable, PartitionRef};
-pub use file::{ColumnStats, DataFile, FileEntry, FileKind, Order, PartitionValues, RowGroup};
+pub use file::{ColumnStats, DataFile, FileEntry, FileKind, Order, Origin, PartitionValues, RowGroup};
 pub use precondition::{PartitionFilter, Precondition};
 pub use schema::{Column, ColumnId, FIELD_ID, RESERVED_PREFIX, TOMBSTONE, TOMBSTONE_ID, TableSchema, is_orderable};
 pub use state::{PartitionEntry, TableInfo, TableState};

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
@@ -36,7 +36,7 @@ pub struct Column {
     pub id: ColumnId,
     /// Its name.
     pub name: String,
-    /// Its Arrow type, as `arrow-schema` writes it.
+    /// Its Arrow type, as Arrow writes it.
     #[serde(rename = "type", with = "data_type")]
     pub data_type: DataType,
     /// Whether it takes NULL.
@@ -119,7 +119,8 @@ impl TableSchema {
         Ok(schema)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks names and types, after every change.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.columns.is_empty() {
             return Err(invalid("a table needs at least one column that is not a partition column".into()));
         }
@@ -191,12 +192,21 @@ impl TableSchema {
         !self.key.is_empty()
     }
 
-    /// Whether files written with this schema fit a table whose schema is `head`: the same columns, and none added
-    /// that takes no NULL.
+    /// Whether both have the same columns, key and partition columns, whatever ids were given otherwise.
+    pub fn same_columns(&self, other: &Self) -> bool {
+        self.columns == other.columns && self.partition_columns == other.partition_columns && self.key == other.key
+    }
+
+    /// Whether rows read and files written with this schema fit a table whose schema is `head`: the same columns, and
+    /// none added but new ones that take NULL.
+    ///
+    /// A column with an old id was dropped here and restored there: rows have values in it, of which whoever read them
+    /// with this schema knows nothing.
     pub fn fits(&self, head: &Self) -> bool {
+        let fresh = |column: &Column| column.nullable && column.id > self.last_id;
         let same = |mine: &[Column], theirs: &[Column]| {
             mine.iter().all(|m| theirs.iter().any(|t| t.id == m.id && t.data_type == m.data_type))
-                && theirs.iter().all(|t| t.nullable || mine.iter().any(|m| m.id == t.id))
+                && theirs.iter().all(|t| fresh(t) || mine.iter().any(|m| m.id == t.id))
         };
         self.key == head.key
             && same(&self.columns, &head.columns)

@@ -48,6 +48,9 @@ pub struct TableInfo {
     pub lifecycle_disabled: bool,
     /// The schemas, each with the version that it is valid from.
     pub schemas: Vec<(Lsn, Arc<TableSchema>)>,
+    /// The last RESTORE that changed the schema: partitions don't go back past it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_restored: Option<Lsn>,
     /// The last PURGE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purged: Option<Lsn>,
@@ -244,6 +247,9 @@ impl Replay<'_> {
                 let schema = TableSchema { last_id, ..schema.as_ref().clone() };
                 info.create.schema = schema.clone();
                 info.schemas.push((lsn, Arc::new(schema)));
+                if cause == Operation::Restore {
+                    info.schema_restored = Some(lsn);
+                }
             }
             Action::Properties { set } => {
                 let properties = &mut state.info_mut()?.create.properties;
@@ -329,6 +335,7 @@ impl Replay<'_> {
             life: Lifetime::open_at(self.header.lsn),
             lifecycle_disabled: false,
             schemas: vec![(self.header.lsn, Arc::new(create.schema.clone()))],
+            schema_restored: None,
             purged: None,
             create: create.clone(),
         }));
