@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
@@ -36,7 +36,7 @@ pub struct Column {
     pub id: ColumnId,
     /// Its name.
     pub name: String,
-    /// Its Arrow type, as `arrow-schema` writes it.
+    /// Its Arrow type, as Arrow writes it.
     #[serde(rename = "type", with = "data_type")]
     pub data_type: DataType,
     /// Whether it takes NULL.
