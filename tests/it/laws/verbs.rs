@@ -1,0 +1,560 @@
+//! Random verbs: each gives the crate's plan and the oracle's verdict.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion_timetravel::Code;
+use datafusion_timetravel::log::Operation;
+use datafusion_timetravel::ops::plan::{self, Draft, NewFiles, Replaced};
+use datafusion_timetravel::store::{Ids, TableId};
+use datafusion_timetravel::table::{
+    CreateTable, DataFile, FileKind, PartitionFilter, PartitionValues, Precondition, TableSchema, TableSnapshot,
+};
+
+use super::Mutant;
+use super::oracle::{Cells, Col, Key, Need, Oracle, Part, Version, put};
+use super::rows::{FileRows, Named};
+use super::world::{Planned, World, lsn};
+
+const KEYS: [Key; 3] = [1, 2, 3];
+const VALUES: [&str; 2] = ["p", "q"];
+/// Where a column holds nothing the generator writes nothing, or one of these.
+const CELLS: u64 = 9;
+
+const VERBS: &[&str] = &[
+    "upsert", "upsert", "upsert", "upsert", "update", "update", "delete", "merge", "self", "compact", "compact", "compact", "overwrite",
+    "truncate", "drop partition", "drop partition", "undrop partition", "undrop partition", "add partition", "restore", "restore",
+    "restore", "restore partition", "restore partition", "drop table", "undrop table", "undrop table", "add column", "drop column",
+    "rename column", "property", "clone", "clone",
+];
+
+/// New rows by partition and key; none deletes.
+type Changes = BTreeMap<String, BTreeMap<Key, Option<Named>>>;
+
+impl World {
+    /// Creates the first table.
+    pub async fn create(&mut self) -> Result<(), String> {
+        let fields = vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Int64, true)];
+        let schema = TableSchema::new(fields, vec![Field::new("ds", DataType::Utf8, false)], &["k".to_owned()]).unwrap();
+        let id = TableId::from_u128(self.ids.next());
+        let create = CreateTable {
+            id,
+            name: "t".into(),
+            schema,
+            properties: BTreeMap::new(),
+            lifecycle: None,
+            comment: None,
+            cloned_from: None,
+        };
+        let first = Version { alive: true, cols: vec![self.column("v")], parts: BTreeMap::new() };
+        self.adopt("t".into(), id, vec![datafusion_timetravel::table::Action::Create(Box::new(create))], first).await
+    }
+
+    /// Plans and perhaps commits one random verb, or commits one that was planned earlier.
+    pub async fn step(&mut self) -> Result<(), String> {
+        let jump = self.rng.below(4);
+        self.clock.advance(std::time::Duration::from_micros(jump));
+        if self.rng.chance(3) {
+            // Clocks go wrong; commit times grow all the same.
+            let now = datafusion_timetravel::store::Clock::now(&self.clock).as_micros();
+            let back = self.rng.below(10) as i64;
+            self.clock.set(datafusion_timetravel::store::Timestamp::from_micros(now - back));
+        }
+        if !self.pending.is_empty() && self.rng.chance(45) {
+            let at = self.rng.below(self.pending.len() as u64) as usize;
+            let planned = self.pending.remove(at);
+            return self.finish(planned).await;
+        }
+        let table = self.rng.below(self.tables.len() as u64) as usize;
+        let verb = *self.rng.pick(VERBS);
+        let base = self.head(table).await?;
+        let planned = match verb {
+            "clone" => return self.clone(table, base).await,
+            "upsert" => self.upsert(table, base),
+            "update" => self.update(table, base)?,
+            "delete" => self.delete(table, base)?,
+            "merge" => self.merge(table, base)?,
+            "self" => self.insert_from_self(table, base)?,
+            "compact" => self.compact(table, base)?,
+            _ => self.head_verb(verb, table, base),
+        };
+        match planned {
+            Some(planned) if self.rng.chance(35) => self.pending.push(planned),
+            Some(planned) => self.finish(planned).await?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn value(&mut self) -> String {
+        (*self.rng.pick(&VALUES)).to_owned()
+    }
+
+    fn values(&mut self) -> BTreeSet<String> {
+        let count = if self.rng.chance(25) { 2 } else { 1 };
+        (0..count).map(|_| self.value()).collect()
+    }
+
+    fn named(&mut self, schema: &TableSchema) -> Named {
+        let mut row = Named::new();
+        for column in schema.columns.iter().skip(1) {
+            if self.rng.chance(90) {
+                row.insert(column.name.clone(), self.rng.below(CELLS) as i64);
+            }
+        }
+        row
+    }
+
+    fn rows(&mut self, schema: &TableSchema, least: u64) -> BTreeMap<Key, Option<Named>> {
+        let count = least + self.rng.below(3 - least);
+        (0..count).map(|_| (*self.rng.pick(&KEYS), Some(self.named(schema)))).collect()
+    }
+
+    /// What the partition holds now, as the files say.
+    fn current(&self, base: &TableSnapshot, value: &str) -> Result<BTreeMap<Key, Named>, String> {
+        let schema = base.state.schema().unwrap();
+        let mut content = self.files.content(&base.state, &base.state.visible_at(base.lsn), &schema)?;
+        Ok(content.remove(value).unwrap_or_default())
+    }
+
+    /// Files with these rows, one or two per partition.
+    fn write(&mut self, schema: &TableSchema, changes: &Changes) -> Vec<NewFiles> {
+        let id = |name: &str| schema.columns.iter().find(|column| column.name == name).unwrap().id.0;
+        let mut written = vec![];
+        for (value, rows) in changes {
+            let rows: FileRows = rows
+                .iter()
+                .map(|(key, row)| (*key, row.as_ref().map(|row| row.iter().map(|(name, cell)| (id(name), *cell)).collect())))
+                .collect();
+            let files = self.files_of(rows, false);
+            written.push(NewFiles { partition: self.partition(value), files });
+        }
+        written
+    }
+
+    fn files_of(&mut self, rows: FileRows, delta: bool) -> Vec<DataFile> {
+        let mut parts = vec![rows];
+        if self.rng.chance(30) && parts[0].len() > 1 {
+            let split = *parts[0].keys().nth(1).unwrap();
+            let rest = parts[0].split_off(&split);
+            parts.push(rest);
+        }
+        parts.retain(|rows| !rows.is_empty());
+        let mut files = vec![];
+        for rows in parts {
+            let tombstones = rows.values().any(Option::is_none);
+            let kind = if tombstones || delta || self.rng.chance(50) { FileKind::Delta } else { FileKind::Base };
+            files.push(self.files.write(self.file_id(), kind, rows));
+        }
+        files
+    }
+
+    /// The planned columns and rows in the oracle's words.
+    fn oracle_rows(&self, table: usize, changes: &Changes) -> BTreeMap<String, BTreeMap<Key, Option<Cells>>> {
+        let cols = &self.tables[table].oracle.latest().cols;
+        let cells = |row: &Named| -> Cells { cols.iter().filter_map(|col| Some((col.id, *row.get(&col.name)?))).collect() };
+        let rows = |rows: &BTreeMap<Key, Option<Named>>| rows.iter().map(|(key, row)| (*key, row.as_ref().map(cells))).collect();
+        changes.iter().map(|(value, changed)| (value.clone(), rows(changed))).collect()
+    }
+
+    fn drafted(
+        &self,
+        table: usize,
+        base: Arc<TableSnapshot>,
+        operation: Operation,
+        what: String,
+        draft: Draft,
+        need: Need,
+        apply: impl Fn(&mut Version, u64) + 'static,
+    ) -> Option<Planned> {
+        let from = base.lsn.get();
+        let compacts = if let Need::Live(value) = &need { Some(value.clone()) } else { None };
+        let unchecked = match self.mutant {
+            Some(Mutant::NoLive) => operation == Operation::Compact,
+            Some(Mutant::NoUnchanged) => operation != Operation::Compact,
+            _ => false,
+        };
+        let plan = move |head: &TableSnapshot| match unchecked {
+            true => Ok(datafusion_timetravel::log::Attempt::Actions(draft.actions.clone())),
+            false => draft.plan(head, "t"),
+        };
+        let verdict = move |oracle: &Oracle, head: u64| oracle.draft(from, head, &need, &apply);
+        Some(Planned { table, base, operation, what, plan: Arc::new(plan), verdict: Box::new(verdict), compacts, draft: true })
+    }
+
+    fn upsert(&mut self, table: usize, base: Arc<TableSnapshot>) -> Option<Planned> {
+        if !base.state.is_alive() {
+            return None;
+        }
+        let schema = base.state.schema().unwrap();
+        let changes: Changes = self.values().into_iter().map(|value| (value, self.rows(&schema, 1))).collect();
+        let draft = plan::append(&base, self.write(&schema, &changes), vec![]).unwrap();
+        let rows = self.oracle_rows(table, &changes);
+        let apply = move |version: &mut Version, n: u64| {
+            for (value, rows) in &rows {
+                for (key, row) in rows {
+                    put(version, value, n, *key, row.clone());
+                }
+            }
+        };
+        self.drafted(table, base, Operation::Append, format!("UPSERT {changes:?}"), draft, Need::Nothing, apply)
+    }
+
+    /// `v = v + 1` for the rows of these partitions, computed from the files here and from the rows there.
+    fn increment(&mut self, table: usize, base: Arc<TableSnapshot>, operation: Operation, values: Option<BTreeSet<String>>) -> Result<Option<Planned>, String> {
+        if !base.state.is_alive() {
+            return Ok(None);
+        }
+        let schema = base.state.schema().unwrap();
+        let mut changes = Changes::new();
+        for value in VALUES.iter().filter(|value| values.as_ref().is_none_or(|set| set.contains(**value))) {
+            let mut rows = self.current(&base, value)?;
+            rows.values_mut().filter_map(|row| row.get_mut("v")).for_each(|v| *v += 1);
+            if !rows.is_empty() {
+                changes.insert((*value).to_owned(), rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
+            }
+        }
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let draft = plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))]).unwrap();
+        let v = self.tables[table].oracle.latest().cols[0].id;
+        let admitted = values.clone();
+        let apply = move |version: &mut Version, n: u64| {
+            let parts: Vec<(String, Part)> = version.parts.clone().into_iter().collect();
+            for (value, part) in parts.into_iter().filter(|(value, _)| admitted.as_ref().is_none_or(|set| set.contains(value))) {
+                for (key, row) in part.rows {
+                    let mut cells = row.cells;
+                    cells.entry(v).and_modify(|v| *v += 1);
+                    put(version, &value, n, key, Some(cells));
+                }
+            }
+        };
+        let what = format!("{operation} v = v + 1 in {values:?}");
+        Ok(self.drafted(table, base, operation, what, draft, Need::Unchanged(values), apply))
+    }
+
+    fn update(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
+        let values = if self.rng.chance(40) { None } else { Some(self.values()) };
+        self.increment(table, base, Operation::Update, values)
+    }
+
+    fn insert_from_self(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
+        let values = Some(BTreeSet::from([self.value()]));
+        self.increment(table, base, Operation::Append, values)
+    }
+
+    fn delete(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
+        let (value, key) = (self.value(), *self.rng.pick(&KEYS));
+        if !base.state.is_alive() || !self.current(&base, &value)?.contains_key(&key) {
+            return Ok(None);
+        }
+        let schema = base.state.schema().unwrap();
+        let changes = Changes::from([(value.clone(), BTreeMap::from([(key, None)]))]);
+        let values = Some(BTreeSet::from([value.clone()]));
+        let draft = plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))]).unwrap();
+        let what = format!("DELETE {value} k = {key}");
+        let apply = move |version: &mut Version, n: u64| put(version, &value, n, key, None);
+        Ok(self.drafted(table, base, Operation::Delete, what, draft, Need::Unchanged(values), apply))
+    }
+
+    /// WHEN MATCHED v = v + 1, WHEN NOT MATCHED insert v = 50.
+    fn merge(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
+        let (value, key) = (self.value(), *self.rng.pick(&KEYS));
+        if !base.state.is_alive() {
+            return Ok(None);
+        }
+        let schema = base.state.schema().unwrap();
+        let row = match self.current(&base, &value)?.remove(&key) {
+            Some(mut row) => {
+                row.entry("v".into()).and_modify(|v| *v += 1);
+                row
+            }
+            None => Named::from([("v".into(), 50)]),
+        };
+        let changes = Changes::from([(value.clone(), BTreeMap::from([(key, Some(row))]))]);
+        let values = Some(BTreeSet::from([value.clone()]));
+        let draft = plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))]).unwrap();
+        let v = self.tables[table].oracle.latest().cols[0].id;
+        let what = format!("MERGE {value} k = {key}");
+        let apply = move |version: &mut Version, n: u64| {
+            let old = version.parts.get(&value).and_then(|part| part.rows.get(&key));
+            let cells = match old {
+                Some(row) => row.cells.iter().map(|(id, cell)| (*id, if *id == v { cell + 1 } else { *cell })).collect(),
+                None => Cells::from([(v, 50)]),
+            };
+            put(version, &value, n, key, Some(cells));
+        };
+        Ok(self.drafted(table, base, Operation::Merge, what, draft, Need::Unchanged(values), apply))
+    }
+
+    /// A random run of a partition's files, contiguous in order; tombstones go where nothing older is left out.
+    fn compact(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
+        let value = self.value();
+        let state = &base.state;
+        let Some(partition) = state.open_partition(&PartitionValues(vec![value.clone()])).filter(|_| state.is_alive()) else { return Ok(None) };
+        let schema = state.schema().unwrap();
+        let mut entries = state.visible_at(base.lsn);
+        entries.retain(|entry| entry.partition == partition.id);
+        entries.sort_by_key(|entry| (entry.order, entry.file.id));
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let major = self.rng.chance(50);
+        let (mut first, mut end) = (0, entries.len());
+        if !major {
+            first = self.rng.below(entries.len() as u64) as usize;
+            end = first + 1 + self.rng.below((entries.len() - first) as u64) as usize;
+            let at = |at: usize| entries[at].order;
+            while first > 0 && at(first - 1) == at(first) {
+                first -= 1;
+            }
+            while end < entries.len() && at(end) == at(end - 1) {
+                end += 1;
+            }
+        }
+        let run = &entries[first..end];
+        if run.len() == 1 && run[0].file.kind == FileKind::Base {
+            return Ok(None);
+        }
+        let mut rows = self.files.merge(run, &schema)?;
+        let keep = match self.mutant {
+            Some(Mutant::DropTombstones) => false,
+            _ => first > 0 || self.rng.chance(30),
+        };
+        if !keep {
+            rows.retain(|_, row| row.is_some());
+        }
+        let outputs = self.files_of(rows, self.mutant == Some(Mutant::DropTombstones));
+        let inputs: Vec<_> = run.iter().map(|entry| entry.file.id).collect();
+        let draft = plan::compact(&base, &inputs, outputs).map_err(|e| e.to_string())?;
+        let orders: Vec<_> = run.iter().map(|entry| (entry.order.0.get(), entry.order.1)).collect();
+        let what = format!("COMPACT {value} orders {orders:?}{}", if keep { " keeping tombstones" } else { "" });
+        Ok(self.drafted(table, base, Operation::Compact, what, draft, Need::Live(value), |_, _| {}))
+    }
+
+    /// Verbs that are planned on the head anew, wherever it is.
+    fn head_verb(&mut self, verb: &str, table: usize, base: Arc<TableSnapshot>) -> Option<Planned> {
+        let (head, horizon) = (base.lsn.get(), self.horizon(table));
+        let l = 1 + self.rng.below(head);
+        let values = self.values();
+        let texts: Vec<PartitionValues> = values.iter().map(|value| PartitionValues(vec![value.clone()])).collect();
+        let flag = self.rng.chance(50);
+        let schema = base.state.schema().unwrap();
+        let oracle = &self.tables[table].oracle;
+        let (operation, what, plan, verdict): (_, String, Arc<super::world::PlanFn>, Box<super::world::VerdictFn>) = match verb {
+            "overwrite" => {
+                if !base.state.is_alive() {
+                    return None;
+                }
+                let all = flag && self.rng.chance(30);
+                let changes: Changes = values.iter().map(|value| (value.clone(), self.rows(&schema, 0))).collect();
+                let rows: BTreeMap<String, BTreeMap<Key, Cells>> = self
+                    .oracle_rows(table, &changes)
+                    .into_iter()
+                    .map(|(value, rows)| (value, rows.into_iter().map(|(key, row)| (key, row.unwrap())).collect()))
+                    .collect();
+                let written = self.write(&schema, &changes);
+                let replaced = if all { Replaced::All } else { Replaced::Partitions(texts.into_iter().collect()) };
+                let what = format!("OVERWRITE {}{changes:?}", if all { "all with " } else { "" });
+                (
+                    Operation::Overwrite,
+                    what,
+                    Arc::new(move |head| plan::overwrite(head, "t", &schema, &replaced, written.clone())),
+                    Box::new(move |oracle, at| oracle.overwrite(head, at, if all { None } else { Some(&values) }, &rows)),
+                )
+            }
+            "truncate" => {
+                let what = format!("TRUNCATE {}", if flag { "all".into() } else { format!("{values:?}") });
+                (
+                    Operation::Delete,
+                    what,
+                    Arc::new(move |head| plan::truncate(head, "t", if flag { None } else { Some(&texts) })),
+                    Box::new(move |oracle, at| oracle.truncate(at, if flag { None } else { Some(&values) })),
+                )
+            }
+            "drop partition" => (
+                Operation::Drop,
+                format!("DROP PARTITION {values:?} if exists {flag}"),
+                Arc::new(move |head| plan::drop_partitions(head, "t", &texts, flag)),
+                Box::new(move |oracle, at| oracle.drop_partitions(at, &values, flag)),
+            ),
+            "add partition" => {
+                let value = self.value();
+                let partition = self.partition(&value);
+                (
+                    Operation::Alter,
+                    format!("ADD PARTITION {value} if not exists {flag}"),
+                    Arc::new(move |head| plan::add_partitions(head, "t", vec![partition.clone()], flag)),
+                    Box::new(move |oracle, at| oracle.add_partition(at, &value, flag)),
+                )
+            }
+            "undrop partition" => {
+                let ended = oracle.ended();
+                if ended.is_empty() {
+                    return None;
+                }
+                let (value, born, ..) = self.rng.pick(&ended).clone();
+                let of = |entry: &&Arc<datafusion_timetravel::table::PartitionEntry>| {
+                    entry.values.to_string() == value && entry.life.spans()[0].since.get() == born
+                };
+                let id = base.state.partitions().find(of).map(|entry| entry.id)?;
+                (
+                    Operation::Restore,
+                    format!("UNDROP PARTITION {value} of @{born}, horizon {horizon}"),
+                    Arc::new(move |head| plan::undrop_partitions(head, "t", &[id], lsn(horizon))),
+                    Box::new(move |oracle, at| oracle.undrop_partition(at, &value, born, horizon)),
+                )
+            }
+            "restore" => (
+                Operation::Restore,
+                format!("RESTORE TO {l}, horizon {horizon}"),
+                Arc::new(move |head| plan::restore_table(head, "t", lsn(l), lsn(horizon))),
+                Box::new(move |oracle, at| oracle.restore(at, l, horizon)),
+            ),
+            "restore partition" => (
+                Operation::Restore,
+                format!("RESTORE PARTITION {values:?} TO {l}, horizon {horizon}"),
+                Arc::new(move |head| plan::restore_partitions(head, "t", &texts, lsn(l), lsn(horizon))),
+                Box::new(move |oracle, at| oracle.restore_partitions(at, &values, l, horizon)),
+            ),
+            "drop table" => (
+                Operation::Drop,
+                "DROP TABLE".into(),
+                Arc::new(|head| plan::drop_table(head, "t")),
+                Box::new(|oracle, at| oracle.drop_table(at)),
+            ),
+            "undrop table" => {
+                let dropped = match oracle.dropped_at() {
+                    Some(dropped) => dropped,
+                    None if self.rng.chance(20) => l,
+                    None => return None,
+                };
+                (
+                    Operation::Restore,
+                    format!("UNDROP TABLE of {dropped}, horizon {horizon}"),
+                    Arc::new(move |head| plan::undrop_table(head, "t", lsn(dropped), lsn(horizon))),
+                    Box::new(move |oracle, at| oracle.undrop_table(at, dropped, horizon)),
+                )
+            }
+            "add column" => {
+                let col = self.column(if flag { "x" } else { "y" });
+                let field = Field::new(&col.name, DataType::Int64, true);
+                (
+                    Operation::Alter,
+                    format!("ADD COLUMN {}", col.name),
+                    Arc::new(move |head| plan::add_columns(head, "t", vec![field.clone()])),
+                    Box::new(move |oracle, at| {
+                        oracle.alter(at, &|cols| match named(cols, &col.name) {
+                            Some(_) => Some(Code::InvalidSchema),
+                            None => {
+                                cols.push(col.clone());
+                                None
+                            }
+                        })
+                    }),
+                )
+            }
+            "drop column" => {
+                let name = if flag { "x" } else { "y" };
+                (
+                    Operation::Alter,
+                    format!("DROP COLUMN {name}"),
+                    Arc::new(move |head| plan::drop_columns(head, "t", &[name.to_owned()])),
+                    Box::new(move |oracle, at| {
+                        oracle.alter(at, &|cols| match named(cols, name) {
+                            Some(at) => {
+                                cols.remove(at);
+                                None
+                            }
+                            None => Some(Code::ColumnNotFound),
+                        })
+                    }),
+                )
+            }
+            "rename column" => {
+                let (from, to) = if flag { ("x", "y") } else { ("y", "x") };
+                (
+                    Operation::Alter,
+                    format!("RENAME COLUMN {from} TO {to}"),
+                    Arc::new(move |head| plan::rename_column(head, "t", from, to)),
+                    Box::new(move |oracle, at| {
+                        oracle.alter(at, &|cols| match (named(cols, from), named(cols, to)) {
+                            (None, _) => Some(Code::ColumnNotFound),
+                            (_, Some(_)) => Some(Code::InvalidSchema),
+                            (Some(at), None) => {
+                                cols[at].name = to.into();
+                                None
+                            }
+                        })
+                    }),
+                )
+            }
+            _ => (
+                Operation::Alter,
+                "TOUCH".into(),
+                Arc::new(|head| plan::touch_table(head, "t")),
+                Box::new(|oracle, at| match oracle.at(at).alive {
+                    true => super::oracle::Verdict::Commit(oracle.at(at).clone()),
+                    false => super::oracle::Verdict::Refused(Code::TableDropped),
+                }),
+            ),
+        };
+        Some(Planned { table, base, operation, what, plan, verdict, compacts: None, draft: false })
+    }
+
+    /// Clones a version into a new table, or onto one that is there.
+    async fn clone(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<(), String> {
+        let (head, horizon) = (base.lsn.get(), self.horizon(table));
+        let l = if self.rng.chance(50) { head } else { 1 + self.rng.below(head) };
+        let expected = match self.tables[table].oracle.restore(head, l, horizon) {
+            super::oracle::Verdict::Refused(code) => Some(code),
+            _ => None,
+        };
+        let content = match (plan::clone_content(&base, "t", lsn(l), None, lsn(horizon), self.ids.as_ref()), expected) {
+            (Ok(content), None) => content,
+            (Err(error), Some(code)) if error.code() == code => return Ok(()),
+            (outcome, expected) => return Err(format!("clone of {} at {l}: {outcome:?} instead of {expected:?}", self.tables[table].name)),
+        };
+        let source = self.tables[table].oracle.at(l).clone();
+        if self.tables.len() > 1 && self.rng.chance(50) || self.tables.len() > 2 {
+            let target = (table + 1 + self.rng.below(self.tables.len() as u64 - 1) as usize) % self.tables.len();
+            let base = self.head(target).await?;
+            let what = format!("OVERWRITE with a clone of {} at {l}", self.tables[table].name);
+            let plan = move |head: &TableSnapshot| plan::clone_onto(head, "t", &content);
+            let verdict = move |oracle: &Oracle, at: u64| oracle.clone_onto(at, &source);
+            let planned = Planned {
+                table: target,
+                base,
+                operation: Operation::Overwrite,
+                what,
+                plan: Arc::new(plan),
+                verdict: Box::new(verdict),
+                compacts: None,
+                draft: false,
+            };
+            match self.rng.chance(20) {
+                true => self.pending.push(planned),
+                false => self.finish(planned).await?,
+            }
+            return Ok(());
+        }
+        let id = TableId::from_u128(self.ids.next());
+        let name = format!("c{}", self.tables.len());
+        self.trace.push(format!("@1 {name} = clone of {} at {l}", self.tables[table].name));
+        let first = Oracle::cloned(&source, &source.cols, 1);
+        self.adopt(name.clone(), id, plan::clone_new(&content, id, &name), first).await
+    }
+}
+
+fn filter(values: Option<&BTreeSet<String>>) -> PartitionFilter {
+    match values {
+        Some(values) => PartitionFilter::Values(values.iter().map(|value| PartitionValues(vec![value.clone()])).collect()),
+        None => PartitionFilter::All,
+    }
+}
+
+fn named(cols: &[Col], name: &str) -> Option<usize> {
+    cols.iter().position(|col| col.name == name)
+}
