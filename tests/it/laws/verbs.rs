@@ -19,10 +19,11 @@ use super::world::{Planned, World, lsn};
 
 const KEYS: [Key; 3] = [1, 2, 3];
 const VALUES: [&str; 2] = ["p", "q"];
-/// Where a column holds nothing the generator writes nothing, or one of these.
+/// Values of a column are below this, or NULL.
 const CELLS: u64 = 9;
 
-const VERBS: &[&str] = &[
+/// Every verb, the frequent ones more than once.
+pub const VERBS: &[&str] = &[
     "upsert", "upsert", "upsert", "upsert", "update", "update", "delete", "merge", "self", "compact", "compact", "compact", "overwrite",
     "truncate", "drop partition", "drop partition", "undrop partition", "undrop partition", "add partition", "restore", "restore",
     "restore", "restore partition", "restore partition", "drop table", "undrop table", "undrop table", "add column", "drop column",
@@ -67,7 +68,7 @@ impl World {
             return self.finish(planned).await;
         }
         let table = self.rng.below(self.tables.len() as u64) as usize;
-        let verb = *self.rng.pick(VERBS);
+        let verb = *self.rng.pick(&self.verbs);
         let base = self.head(table).await?;
         let planned = match verb {
             "clone" => return self.clone(table, base).await,
@@ -88,7 +89,13 @@ impl World {
     }
 
     fn value(&mut self) -> String {
-        (*self.rng.pick(&VALUES)).to_owned()
+        let at = self.rng.below(self.partitions);
+        VALUES[at as usize].to_owned()
+    }
+
+    fn key(&mut self) -> Key {
+        let at = self.rng.below(self.keys);
+        KEYS[at as usize]
     }
 
     fn values(&mut self) -> BTreeSet<String> {
@@ -108,7 +115,12 @@ impl World {
 
     fn rows(&mut self, schema: &TableSchema, least: u64) -> BTreeMap<Key, Option<Named>> {
         let count = least + self.rng.below(3 - least);
-        (0..count).map(|_| (*self.rng.pick(&KEYS), Some(self.named(schema)))).collect()
+        let mut rows = BTreeMap::new();
+        for _ in 0..count {
+            let key = self.key();
+            rows.insert(key, Some(self.named(schema)));
+        }
+        rows
     }
 
     /// What the partition holds now, as the files say.
@@ -175,10 +187,8 @@ impl World {
             Some(Mutant::NoUnchanged) => operation != Operation::Compact,
             _ => false,
         };
-        let plan = move |head: &TableSnapshot| match unchecked {
-            true => Ok(datafusion_timetravel::log::Attempt::Actions(draft.actions.clone())),
-            false => draft.plan(head, "t"),
-        };
+        let draft = Draft { preconditions: if unchecked { vec![] } else { draft.preconditions }, ..draft };
+        let plan = move |head: &TableSnapshot| draft.plan(head, "t");
         let verdict = move |oracle: &Oracle, head: u64| oracle.draft(from, head, &need, &apply);
         Some(Planned { table, base, operation, what, plan: Arc::new(plan), verdict: Box::new(verdict), compacts, draft: true })
     }
@@ -246,7 +256,7 @@ impl World {
     }
 
     fn delete(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let (value, key) = (self.value(), *self.rng.pick(&KEYS));
+        let (value, key) = (self.value(), self.key());
         if !base.state.is_alive() || !self.current(&base, &value)?.contains_key(&key) {
             return Ok(None);
         }
@@ -261,7 +271,7 @@ impl World {
 
     /// WHEN MATCHED v = v + 1, WHEN NOT MATCHED insert v = 50.
     fn merge(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let (value, key) = (self.value(), *self.rng.pick(&KEYS));
+        let (value, key) = (self.value(), self.key());
         if !base.state.is_alive() {
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! Tables on the real log and state, each beside its oracle; and the commit of one planned verb on both.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion_timetravel::log::{CommitOptions, Log, Lsn, Operation};
@@ -54,6 +55,10 @@ pub struct World {
     pub mutant: Option<Mutant>,
     /// The backup retention in microseconds.
     pub window: i64,
+    /// The verbs of this sequence: a few at a time meet more often than all at once.
+    pub verbs: Vec<&'static str>,
+    pub partitions: u64,
+    pub keys: u64,
     checkpoint_every: u64,
     columns: u32,
 }
@@ -67,7 +72,10 @@ impl World {
         let window = *rng.pick(&[i64::MAX / 4, i64::MAX / 4, 12, 5]);
         // A checkpoint is Parquet and costs more than everything else here: few sequences write them, but then many.
         let checkpoint_every = if rng.chance(8) { 1 + rng.below(4) } else { 0 };
-        Self { rng, clock, ids, store, files: Files::default(), tables: vec![], pending: vec![], trace: vec![], mutant, window, checkpoint_every, columns: 0 }
+        let left_out: Vec<&str> = super::verbs::VERBS.iter().copied().collect::<BTreeSet<_>>().into_iter().filter(|_| rng.chance(50)).collect();
+        let verbs = super::verbs::VERBS.iter().copied().filter(|verb| *verb == "upsert" || !left_out.contains(verb)).collect();
+        let (partitions, keys) = (1 + rng.below(2), 1 + rng.below(3));
+        Self { rng, verbs, partitions, keys, clock, ids, store, files: Files::default(), tables: vec![], pending: vec![], trace: vec![], mutant, window, checkpoint_every, columns: 0 }
     }
 
     pub fn handle(&self, id: TableId) -> Arc<TableLog> {
