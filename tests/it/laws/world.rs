@@ -44,6 +44,7 @@ pub struct Table {
 }
 
 pub struct World {
+    pub seed: u64,
     pub rng: Rng,
     pub clock: ManualClock,
     pub ids: Arc<SeededIds>,
@@ -75,7 +76,7 @@ impl World {
         let left_out: Vec<&str> = super::verbs::VERBS.iter().copied().collect::<BTreeSet<_>>().into_iter().filter(|_| rng.chance(50)).collect();
         let verbs = super::verbs::VERBS.iter().copied().filter(|verb| *verb == "upsert" || !left_out.contains(verb)).collect();
         let (partitions, keys) = (1 + rng.below(2), 1 + rng.below(3));
-        Self { rng, verbs, partitions, keys, clock, ids, store, files: Files::default(), tables: vec![], pending: vec![], trace: vec![], mutant, window, checkpoint_every, columns: 0 }
+        Self { seed, rng, verbs, partitions, keys, clock, ids, store, files: Files::default(), tables: vec![], pending: vec![], trace: vec![], mutant, window, checkpoint_every, columns: 0 }
     }
 
     pub fn handle(&self, id: TableId) -> Arc<TableLog> {
@@ -108,7 +109,7 @@ impl World {
 
     /// A snapshot of the head, through one of the handles.
     pub async fn head(&mut self, table: usize) -> Result<Arc<TableSnapshot>, String> {
-        let at = self.rng.below(2) as usize;
+        let at = usize::from(self.rng.chance(30));
         let snapshot = self.tables[table].logs[at].snapshot().await.map_err(|e| e.to_string())?;
         match snapshot.lsn.get() == self.tables[table].oracle.head() {
             true => Ok(snapshot),
@@ -144,8 +145,8 @@ impl World {
 
     /// Commits what was planned, and holds the outcome against the oracle's.
     pub async fn finish(&mut self, planned: Planned) -> Result<(), String> {
-        let at = self.rng.below(2) as usize;
-        let reopened = self.rng.chance(15);
+        let at = usize::from(self.rng.chance(30));
+        let reopened = self.rng.chance(8);
         let fresh = self.handle(self.tables[planned.table].id);
         let table = &mut self.tables[planned.table];
         if reopened {
