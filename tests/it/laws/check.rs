@@ -23,16 +23,18 @@ impl World {
     /// Invariants 3 and 9: both handles, a fresh one (which starts at a checkpoint where there is one) and a replay of
     /// every commit agree.
     async fn replays(&self, table: &Table) -> Result<TableSnapshot, String> {
+        // To fold every commit again costs more than to make it: now and then, and wherever there are checkpoints.
+        let again = self.has_checkpoints() || self.seed % 4 == 0;
         let mut snapshots = vec![];
-        for log in &table.logs {
+        for (at, log) in table.logs.iter().enumerate() {
             log.flush().await;
-            snapshots.push(log.snapshot().await.map_err(|e| e.to_string())?);
+            if again || at == 0 || log.cached().is_some_and(|snapshot| snapshot.lsn.get() == table.oracle.head()) {
+                snapshots.push(log.snapshot().await.map_err(|e| e.to_string())?);
+            }
         }
         if self.has_checkpoints() {
             snapshots.push(self.handle(table.id).snapshot().await.map_err(|e| e.to_string())?);
         }
-        // Both handles have folded every commit, each in its own steps; once more from the start now and then.
-        let again = self.has_checkpoints() || self.seed % 4 == 0;
         let mut replayed = if again { TableState::default() } else { snapshots[0].state.clone() };
         for v in (1..=table.oracle.head()).filter(|_| again) {
             let commit = table.logs[0].read_commit(lsn(v)).await.map_err(|e| e.to_string())?.ok_or_else(|| format!("LSN {v} is missing"))?;

@@ -65,8 +65,20 @@ impl Mutant {
     }
 }
 
+/// Names the seed of a sequence that panics.
+struct Panicking(u64);
+
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("SEED={} (it panicked; replay with TIMETRAVEL_SEED={})", self.0, self.0);
+        }
+    }
+}
+
 /// One sequence, cut after `limit` steps.
 async fn sequence(seed: u64, limit: u64, mutant: Option<Mutant>) -> Result<u64, (String, Vec<String>)> {
+    let _guard = Panicking(seed);
     let mut world = World::new(seed, mutant);
     let steps = (4 + world.rng.below(17)).min(limit);
     let outcome = async {

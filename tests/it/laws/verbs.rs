@@ -30,6 +30,14 @@ pub const VERBS: &[&str] = &[
     "rename column", "property", "clone", "clone",
 ];
 
+/// Verbs that go wrong together, if at all.
+pub const THEMES: &[&[&str]] = &[
+    &["upsert", "upsert", "upsert", "add column", "add column", "drop column", "clone", "clone", "clone"],
+    &["upsert", "upsert", "add column", "add column", "drop column", "compact", "compact", "restore"],
+    &["upsert", "update", "delete", "compact", "compact", "compact", "restore", "restore partition"],
+    &["upsert", "upsert", "drop partition", "undrop partition", "undrop partition", "restore", "compact", "add column", "drop column"],
+];
+
 /// New rows by partition and key; none deletes.
 type Changes = BTreeMap<String, BTreeMap<Key, Option<Named>>>;
 
@@ -316,10 +324,8 @@ impl World {
         if !major {
             first = self.rng.below(entries.len() as u64) as usize;
             end = first + 1 + self.rng.below((entries.len() - first) as u64) as usize;
+            // Files of the lowest order may stay behind, but none of the highest.
             let at = |at: usize| entries[at].order;
-            while first > 0 && at(first - 1) == at(first) {
-                first -= 1;
-            }
             while end < entries.len() && at(end) == at(end - 1) {
                 end += 1;
             }

@@ -15,6 +15,7 @@ use super::Mutant;
 use super::oracle::{Col, Oracle, Verdict, Version};
 use super::rng::Rng;
 use super::rows::Files;
+use super::verbs::{THEMES, VERBS};
 
 pub type PlanFn = dyn Fn(&TableSnapshot) -> Plan + Send + Sync;
 pub type VerdictFn = dyn Fn(&Oracle, u64) -> Verdict;
@@ -73,8 +74,11 @@ impl World {
         let window = *rng.pick(&[i64::MAX / 4, i64::MAX / 4, 12, 5]);
         // A checkpoint is Parquet and costs more than everything else here: few sequences write them, but then many.
         let checkpoint_every = if rng.chance(8) { 1 + rng.below(4) } else { 0 };
-        let left_out: Vec<&str> = super::verbs::VERBS.iter().copied().collect::<BTreeSet<_>>().into_iter().filter(|_| rng.chance(50)).collect();
-        let verbs = super::verbs::VERBS.iter().copied().filter(|verb| *verb == "upsert" || !left_out.contains(verb)).collect();
+        let left_out: Vec<&str> = VERBS.iter().copied().collect::<BTreeSet<_>>().into_iter().filter(|_| rng.chance(50)).collect();
+        let verbs = match rng.chance(25) {
+            true => rng.pick(THEMES).to_vec(),
+            false => VERBS.iter().copied().filter(|verb| *verb == "upsert" || !left_out.contains(verb)).collect(),
+        };
         let (partitions, keys) = (1 + rng.below(2), 1 + rng.below(3));
         Self { seed, rng, verbs, partitions, keys, clock, ids, store, files: Files::default(), tables: vec![], pending: vec![], trace: vec![], mutant, window, checkpoint_every, columns: 0 }
     }
@@ -109,8 +113,12 @@ impl World {
 
     /// A snapshot of the head, through one of the handles.
     pub async fn head(&mut self, table: usize) -> Result<Arc<TableSnapshot>, String> {
-        let at = usize::from(self.rng.chance(30));
-        let snapshot = self.tables[table].logs[at].snapshot().await.map_err(|e| e.to_string())?;
+        let at = usize::from(self.rng.chance(20));
+        let (log, head) = (&self.tables[table].logs[at], self.tables[table].oracle.head());
+        let snapshot = match log.cached() {
+            Some(snapshot) if snapshot.lsn.get() == head => snapshot,
+            _ => log.snapshot().await.map_err(|e| e.to_string())?,
+        };
         match snapshot.lsn.get() == self.tables[table].oracle.head() {
             true => Ok(snapshot),
             false => Err(format!("the head is {} and not {}", snapshot.lsn, self.tables[table].oracle.head())),
@@ -145,7 +153,7 @@ impl World {
 
     /// Commits what was planned, and holds the outcome against the oracle's.
     pub async fn finish(&mut self, planned: Planned) -> Result<(), String> {
-        let at = usize::from(self.rng.chance(30));
+        let at = usize::from(self.rng.chance(20));
         let reopened = self.rng.chance(8);
         let fresh = self.handle(self.tables[planned.table].id);
         let table = &mut self.tables[planned.table];
@@ -156,7 +164,7 @@ impl World {
         let head = table.oracle.head();
         // A lost race is settled at once by the commit that won; more than one would cost a pause.
         let known = log.cached().map_or(0, |snapshot| snapshot.lsn.get()).max(planned.base.lsn.get());
-        if !planned.draft || known + 1 < head {
+        if (!planned.draft && known < head) || known + 1 < head {
             log.snapshot().await.map_err(|e| e.to_string())?;
         }
         let known = log.cached().map_or(0, |snapshot| snapshot.lsn.get()).max(planned.base.lsn.get());
