@@ -5,6 +5,7 @@
 //! the sequence that fails.
 
 mod check;
+mod keyless;
 mod oracle;
 mod rng;
 mod rows;

@@ -34,6 +34,7 @@ pub const VERBS: &[&str] = &[
 pub const THEMES: &[&[&str]] = &[
     &["upsert", "upsert", "upsert", "add column", "add column", "drop column", "clone", "clone", "clone"],
     &["upsert", "upsert", "add column", "add column", "drop column", "compact", "compact", "restore"],
+    &["upsert", "update", "self", "compact", "drop table", "undrop table", "undrop table"],
     &["upsert", "update", "delete", "compact", "compact", "compact", "restore", "restore partition"],
     &["upsert", "upsert", "drop partition", "undrop partition", "undrop partition", "restore", "compact", "add column", "drop column"],
 ];
