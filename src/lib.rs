@@ -1,9 +1,22 @@
 //! Time-travel tables for Apache DataFusion.
 
+pub mod auth;
+pub mod catalog;
 mod error;
 pub mod log;
+#[doc(hidden)]
+pub mod merge;
 pub mod ops;
+pub mod provider;
+#[doc(hidden)]
+pub mod scan;
+mod session;
+#[allow(dead_code)]
+mod sql;
 pub mod store;
 pub mod table;
+#[doc(hidden)]
+pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result};
+pub use session::{SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder};

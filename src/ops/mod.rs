@@ -1,3 +1,24 @@
-//! L4, the verbs: each a pure plan on a snapshot, then one commit.
+//! L4, the verbs: one file each. SQL, the shell and Python call the same functions (invariant 13).
+//!
+//! A verb is a pure [`plan`] on a snapshot, then one commit. It passes the authorizer first, and leaves the state before
+//! as the state after where it fails.
 
+pub mod alter;
+mod apply;
+pub mod compact;
+pub mod create;
+pub mod describe;
+pub mod drop;
+pub mod history;
+pub mod insert;
+pub mod partitions;
+mod pin;
 pub mod plan;
+pub mod schema;
+pub mod version;
+pub mod view;
+mod warehouse;
+
+pub use pin::{Pin, PinnedTable};
+pub use version::VersionSpec;
+pub use warehouse::Warehouse;

@@ -133,7 +133,8 @@ impl ManualClock {
     /// Moves on by the duration, and shows the new moment.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let step = |micros| Some(Timestamp::from_micros(micros).saturating_add(by).as_micros());
-        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap_or_else(|unchanged| unchanged);
+        let before =
+            self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap_or_else(|unchanged| unchanged);
         Timestamp::from_micros(before).saturating_add(by)
     }
 }

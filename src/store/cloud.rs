@@ -46,7 +46,8 @@ fn refused(what: &str, options: &[(String, String)], error: &object_store::Error
 #[cfg(not(all(feature = "s3", feature = "azure", feature = "gcs")))]
 fn missing(feature: &str, url: &Url) -> crate::error::Error {
     let scheme = url.scheme();
-    let message = format!("this build cannot open '{scheme}://': enable the cargo feature `{feature}` of datafusion-timetravel");
+    let message =
+        format!("this build cannot open '{scheme}://': enable the cargo feature `{feature}` of datafusion-timetravel");
     crate::error::Error::new(crate::error::Code::NotSupported, message)
 }
 
@@ -89,7 +90,8 @@ mod tests {
     #[test]
     fn clouds_open_and_print_no_secret() {
         let key = "Q0FOQVJZQ0FOQVJZ"; // Base64, as Azure wants it.
-        let options = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+        let options =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
         for (url, pairs) in [
             ("s3://bucket/lake", vec![("aws_access_key_id", "id"), ("aws_secret_access_key", key), ("region", "x")]),
             ("abfss://c@account.dfs.core.windows.net/lake", vec![("account_key", key)]),

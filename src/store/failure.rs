@@ -9,8 +9,17 @@ use crate::error::{Code, Error};
 const LONGEST: usize = 400;
 
 /// Keys whose values are masked wherever they stand before `=`, `:` or in XML.
-const SECRET_KEYS: &[&str] =
-    &["sig", "signature", "token", "secret", "password", "accountkey", "account_key", "access_key", "secret_access_key"];
+const SECRET_KEYS: &[&str] = &[
+    "sig",
+    "signature",
+    "token",
+    "secret",
+    "password",
+    "accountkey",
+    "account_key",
+    "access_key",
+    "secret_access_key",
+];
 
 /// The error of an operation on an object, for example `("read", "tables/…", …)`.
 pub(crate) fn store_failure(store: &str, operation: &str, path: &str, error: &StoreError) -> Error {
@@ -91,7 +100,10 @@ mod tests {
     #[test]
     fn credentials_are_cut_out() {
         for (text, expected) in [
-            ("error for url (http://user:CANARY@host/b/k?X-Amz-Signature=CANARY&a=b) now", "error for url (http://host/b/k?…) now"),
+            (
+                "error for url (http://user:CANARY@host/b/k?X-Amz-Signature=CANARY&a=b) now",
+                "error for url (http://host/b/k?…) now",
+            ),
             ("az://c@account.blob/x?sig=CANARY", "az://account.blob/x?…"),
             ("{\"token\":\"CANARY\",\"a\":1}", "{\"token\":\"…\",\"a\":1}"),
             ("AccountKey=CANARY;EndpointSuffix=x", "AccountKey=…;EndpointSuffix=x"),

@@ -47,7 +47,13 @@ mod tests {
         assert_eq!(id.to_string(), "000000000000000000000000000000ab");
         assert_eq!(format!("{id:?}"), "TableId(000000000000000000000000000000ab)");
         assert_eq!(id.to_string().parse::<TableId>().unwrap(), id);
-        for wrong in ["", "ab", "000000000000000000000000000000AB", "+00000000000000000000000000000ab", "0000000000000000000000000000000ab"] {
+        for wrong in [
+            "",
+            "ab",
+            "000000000000000000000000000000AB",
+            "+00000000000000000000000000000ab",
+            "0000000000000000000000000000000ab",
+        ] {
             assert_eq!(wrong.parse::<TableId>().unwrap_err().code(), Code::InvalidArgument, "{wrong}");
         }
     }

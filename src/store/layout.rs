@@ -189,7 +189,9 @@ mod tests {
         );
         assert_eq!(
             LogRoot::Table(table).checkpoint(CheckpointName::Index { first: 1, last: 1024, digest }).as_ref(),
-            format!("{folder}/checkpoints/index-0000000000000001-0000000000001024.00000000000000000000000000000003.parquet")
+            format!(
+                "{folder}/checkpoints/index-0000000000000001-0000000000001024.00000000000000000000000000000003.parquet"
+            )
         );
         let base = data_file(table, file, DataFileKind::Base);
         assert_eq!(base.as_ref(), format!("{folder}/data/00000000000000000000000000000002.base.parquet"));
@@ -214,7 +216,15 @@ mod tests {
 
     #[test]
     fn strange_names_are_not_ours() {
-        for name in ["", ".json", "42.json", "0000000000000042.JSON", "+000000000000042.json", "00000000000000420.json", "0000000000000042.json#1"] {
+        for name in [
+            "",
+            ".json",
+            "42.json",
+            "0000000000000042.JSON",
+            "+000000000000042.json",
+            "00000000000000420.json",
+            "0000000000000042.json#1",
+        ] {
             assert_eq!(parse_commit_name(name), None, "{name}");
         }
         let digest = "00000000000000000000000000000003";

@@ -210,7 +210,11 @@ impl Store {
         };
         let ours = self.failure("create", path, &error);
         let nothing_sent = matches!(error, StoreError::NotImplemented { .. } | StoreError::NotSupported { .. });
-        if nothing_sent || local::is_not_stored(&error) { Err(PutError::NotStored(ours)) } else { Err(PutError::Unsure(ours)) }
+        if nothing_sent || local::is_not_stored(&error) {
+            Err(PutError::NotStored(ours))
+        } else {
+            Err(PutError::Unsure(ours))
+        }
     }
 
     /// Puts a new object of which nobody else knows the name, in one request that the client may repeat. Succeeds also if
@@ -244,7 +248,10 @@ impl Store {
     /// counts it. Other stores clean up unfinished uploads by themselves. For the sweep only.
     pub async fn sweep_left_overs(&self, folder: &Path, before: Timestamp) -> Result<u64> {
         let Some(local) = &self.local else { return Ok(0) };
-        local.sweep_left_overs(&self.full_path(folder), before).await.map_err(|error| self.failure("sweep", folder, &error))
+        local
+            .sweep_left_overs(&self.full_path(folder), before)
+            .await
+            .map_err(|error| self.failure("sweep", folder, &error))
     }
 }
 
@@ -321,7 +328,7 @@ impl Store {
         Ok(metas)
     }
 
-    fn failure(&self, operation: &str, path: &Path, error: &StoreError) -> Error {
+    pub(crate) fn failure(&self, operation: &str, path: &Path, error: &StoreError) -> Error {
         store_failure(self.name(), operation, path.as_ref(), error)
     }
 }

@@ -29,7 +29,11 @@ impl Store {
     pub fn open(url: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let options: Vec<(String, String)> = options.into_iter().collect();
         if !url.contains("://") {
-            return if url.is_empty() { Err(invalid("an empty path names no warehouse")) } else { open_local(PathBuf::from(url), &options) };
+            return if url.is_empty() {
+                Err(invalid("an empty path names no warehouse"))
+            } else {
+                open_local(PathBuf::from(url), &options)
+            };
         }
         let parsed = Url::parse(url).map_err(|error| invalid(format!("the warehouse URL does not parse: {error}")))?;
         if parsed.password().is_some() || parsed.query().is_some() || parsed.fragment().is_some() {
@@ -56,8 +60,9 @@ fn open_local(path: PathBuf, options: &[(String, String)]) -> Result<Store> {
             _ => return Err(unknown_option(key, "the local disk, which has 'durability' only")),
         };
     }
-    let local = DurableLocalStore::new(&path, durability)
-        .map_err(|error| invalid(format!("'{}' can't be a warehouse: {}", path.display(), failure::redact(&error.to_string()))))?;
+    let local = DurableLocalStore::new(&path, durability).map_err(|error| {
+        invalid(format!("'{}' can't be a warehouse: {}", path.display(), failure::redact(&error.to_string())))
+    })?;
     let local = Arc::new(local);
     let name = local.root().display().to_string();
     let mut store = Store::at(Arc::clone(&local) as _, Path::default(), name);
@@ -91,7 +96,9 @@ fn open_cloud(url: &Url, options: &[(String, String)]) -> Result<Store> {
         "gs" => cloud::gcs(url, options)?,
         _ if azure => cloud::azure(url, options)?,
         _ => {
-            let message = format!("no store has the scheme '{scheme}': use a path, file://, memory://, s3://, az://, abfss:// or gs://");
+            let message = format!(
+                "no store has the scheme '{scheme}': use a path, file://, memory://, s3://, az://, abfss:// or gs://"
+            );
             return Err(Error::new(Code::NotSupported, message));
         }
     };
@@ -101,7 +108,8 @@ fn open_cloud(url: &Url, options: &[(String, String)]) -> Result<Store> {
 }
 
 fn root_of(url: &Url) -> Result<Path> {
-    Path::from_url_path(url.path()).map_err(|error| invalid(format!("the path of the warehouse URL is not possible: {error}")))
+    Path::from_url_path(url.path())
+        .map_err(|error| invalid(format!("the path of the warehouse URL is not possible: {error}")))
 }
 
 pub(super) fn invalid(message: impl Into<String>) -> Error {

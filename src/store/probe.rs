@@ -69,7 +69,10 @@ async fn read_back(store: &Store, path: &Path, expected: &Bytes) -> Result<()> {
 fn unsafe_store(store: &Store, did: &str) -> Error {
     Error::new(
         Code::UnsafeStore,
-        format!("{} {did}: commits would be lost there, so nothing was written; use a store with put-if-absent", store.name()),
+        format!(
+            "{} {did}: commits would be lost there, so nothing was written; use a store with put-if-absent",
+            store.name()
+        ),
     )
 }
 

@@ -8,6 +8,7 @@ pub mod precondition;
 pub mod properties;
 mod schema;
 mod state;
+pub mod text;
 
 pub use action::{Action, CreateTable, PartitionRef};
 pub use file::{ColumnStats, DataFile, FileEntry, FileKind, Order, Origin, PartitionValues, RowGroup};

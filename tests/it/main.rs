@@ -1,5 +1,8 @@
-//! The integration tests: one binary, a module per subject.
+//! The integration tests, one binary: a module per kind.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, missing_docs, unreachable_pub)]
-
+mod architecture;
+mod docs;
+mod file_choice;
+mod format;
 mod laws;
+mod slt;

@@ -178,7 +178,9 @@ impl Disk {
                 // An I/O error or a lost connection of a network disk leaves open whether the link was made.
                 _ => failure::unknown(destination, error),
             })?,
-            Publish::Replace => fs::rename(source, destination).map_err(|error| failure::unknown(destination, error))?,
+            Publish::Replace => {
+                fs::rename(source, destination).map_err(|error| failure::unknown(destination, error))?;
+            }
         }
         self.sync_parent(destination)
     }
@@ -260,7 +262,10 @@ pub(super) fn resolve_root(root: &FsPath) -> io::Result<PathBuf> {
             Ok(resolved) => {
                 let rest = absolute.strip_prefix(existing).map_err(io::Error::other)?;
                 if rest.components().any(|part| !matches!(part, Component::Normal(_))) {
-                    return Err(io::Error::new(ErrorKind::InvalidInput, "'..' stands behind a folder that does not exist"));
+                    return Err(io::Error::new(
+                        ErrorKind::InvalidInput,
+                        "'..' stands behind a folder that does not exist",
+                    ));
                 }
                 let folder = if rest.as_os_str().is_empty() { resolved } else { resolved.join(rest) };
                 if folder.exists() && !folder.is_dir() {

@@ -108,7 +108,9 @@ fn entries(disk: &Disk, folder: &Path) -> Result<Vec<Entry>> {
 fn child(folder: &Path, path: &FsPath) -> Result<Path> {
     let name = path.file_name().and_then(|name| name.to_str());
     let part = name.and_then(|name| PathPart::parse(name).ok());
-    let part = part.ok_or_else(|| failure::refused(format!("{} is not a possible name; move it out of the warehouse", path.display())))?;
+    let part = part.ok_or_else(|| {
+        failure::refused(format!("{} is not a possible name; move it out of the warehouse", path.display()))
+    })?;
     Ok(folder.clone().join(part))
 }
 

@@ -75,7 +75,13 @@ fn resolve(range: &GetRange, size: u64, path: &FsPath) -> Result<Range<u64>> {
 /// What is known of an object.
 pub(super) fn object_meta(location: Path, metadata: &Metadata, path: &FsPath) -> Result<ObjectMeta> {
     let modified = metadata.modified().map_err(|error| failure::io("look up", path, error))?;
-    Ok(ObjectMeta { location, last_modified: modified.into(), size: metadata.len(), e_tag: Some(e_tag(metadata)), version: None })
+    Ok(ObjectMeta {
+        location,
+        last_modified: modified.into(),
+        size: metadata.len(),
+        e_tag: Some(e_tag(metadata)),
+        version: None,
+    })
 }
 
 /// As popular web servers make it: inode, time and size.

@@ -178,5 +178,15 @@ async fn replacing_and_copying_leave_no_litter() {
     store.rename(&a, &Path::from("c/d")).await.unwrap();
     assert_eq!(store.get(&b).await.unwrap().bytes().await.unwrap(), "2");
     assert_eq!(files(dir.path()), ["b", "c"]);
-    assert!(matches!(store.put_opts(&b, "x".into(), PutMode::Update(object_store::UpdateVersion { e_tag: None, version: None }).into()).await.unwrap_err(), Error::NotImplemented { .. }));
+    assert!(matches!(
+        store
+            .put_opts(
+                &b,
+                "x".into(),
+                PutMode::Update(object_store::UpdateVersion { e_tag: None, version: None }).into()
+            )
+            .await
+            .unwrap_err(),
+        Error::NotImplemented { .. }
+    ));
 }

@@ -1,0 +1,123 @@
+//! ALTER TABLE: properties, lifecycle, comment, columns, partitions, name.
+
+use std::collections::BTreeMap;
+
+use datafusion::arrow::datatypes::{DataType, Field};
+
+use super::apply::apply;
+use super::{Pin, create, plan};
+use crate::auth::{Privilege, Target};
+use crate::catalog::{CatalogAction, TableName};
+use crate::error::{Code, Error, Result};
+use crate::log::{Attempt, Operation};
+use crate::table::{PartitionRef, PartitionValues, TableSnapshot};
+
+/// What ALTER TABLE changes.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Properties set, or removed where the value is none. They act at once (R067).
+    Properties(BTreeMap<String, Option<String>>),
+    /// Days until reclamation (R170).
+    Lifecycle(u32),
+    /// Reclamation switched on or off, of the table or of partitions.
+    EnableLifecycle {
+        /// The partitions; none for the table.
+        partitions: Option<Vec<PartitionValues>>,
+        /// On or off.
+        enabled: bool,
+    },
+    /// LastModifiedTime = now, of the table or of partitions.
+    Touch(Option<Vec<PartitionValues>>),
+    /// The comment; none removes it.
+    Comment(Option<String>),
+    /// Columns added.
+    AddColumns(Vec<Field>),
+    /// Columns dropped.
+    DropColumns(Vec<String>),
+    /// A column renamed.
+    RenameColumn {
+        /// Its name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// A column widened.
+    WidenColumn {
+        /// Its name.
+        column: String,
+        /// Its new type.
+        to: DataType,
+    },
+    /// Empty partitions added.
+    AddPartitions {
+        /// Their values.
+        partitions: Vec<PartitionValues>,
+        /// Whether those that exist are passed over.
+        if_not_exists: bool,
+    },
+}
+
+/// Changes the table in one ALTER commit; none where that changes nothing.
+///
+/// # Errors
+/// As the plan of the change gives; nothing is changed then.
+pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
+    let privilege = match change {
+        Change::Touch(_) => Privilege::Update,
+        _ => Privilege::Alter,
+    };
+    let add: Vec<PartitionRef> = match &change {
+        Change::AddPartitions { partitions, .. } => {
+            let with_id = |values: &PartitionValues| PartitionRef { values: values.clone(), id: pin.warehouse().fresh_partition() };
+            partitions.iter().map(with_id).collect()
+        }
+        _ => vec![],
+    };
+    let plan = move |head: &TableSnapshot, name: &str| match change.clone() {
+        Change::Properties(set) => plan::set_properties(head, name, set),
+        Change::Lifecycle(days) => plan::set_lifecycle(head, name, Some(days), !head.state.info()?.lifecycle_disabled),
+        Change::EnableLifecycle { partitions: None, enabled } => plan::set_lifecycle(head, name, None, enabled),
+        Change::EnableLifecycle { partitions: Some(values), enabled } => plan::set_partition_lifecycle(head, name, &values, enabled),
+        Change::Touch(None) => plan::touch_table(head, name),
+        Change::Touch(Some(values)) => plan::touch_partitions(head, name, &values),
+        Change::Comment(text) => plan::set_comment(head, name, text),
+        Change::AddColumns(fields) => plan::add_columns(head, name, fields),
+        Change::DropColumns(columns) => plan::drop_columns(head, name, &columns),
+        Change::RenameColumn { from, to } => plan::rename_column(head, name, &from, &to),
+        Change::WidenColumn { column, to } => plan::widen_column(head, name, &column, &to),
+        Change::AddPartitions { if_not_exists, .. } => plan::add_partitions(head, name, add.clone(), if_not_exists),
+    };
+    apply(pin, name, privilege, Operation::Alter, plan).await.map(|_| ())
+}
+
+/// Gives the table another name; id and history stay (C25). Decided in the catalog, then noted in the table's log.
+///
+/// # Errors
+/// [`Code::TableExists`], [`Code::SchemaNotFound`].
+pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
+    to.check()?;
+    let table = pin.table_for(name, Privilege::Alter).await?;
+    let warehouse = pin.warehouse();
+    warehouse.authorize(pin.caller(), Privilege::CreateTable, &Target::Project)?;
+    if *name == to {
+        return Ok(());
+    }
+    let options = warehouse.commit_options(pin.caller(), Operation::Alter);
+    let note = options.commit.follow_up("rename");
+    let (id, old) = (table.id, name.clone());
+    let base = warehouse.catalog().snapshot().await?;
+    let plan = move |head: &crate::catalog::CatalogSnapshot| {
+        create::check_free(&head.state, &to)?;
+        match head.state.table(id) {
+            Some(entry) if entry.dropped.is_none() && entry.name == old => {
+                Ok(Attempt::Actions(vec![CatalogAction::RenameTable { id, name: to.clone() }]))
+            }
+            _ => Err(Error::new(Code::Conflict, format!("table {old} was dropped or renamed by somebody else"))),
+        }
+    };
+    warehouse.catalog().commit(base, options, plan).await?;
+    let mut options = warehouse.commit_options(pin.caller(), Operation::Alter);
+    options.commit = note;
+    let plan = |head: &TableSnapshot| Ok(if head.state.is_alive() { Attempt::Actions(vec![]) } else { Attempt::Nothing });
+    table.log.commit(table.snapshot, options, plan).await.map(|_| ())
+}

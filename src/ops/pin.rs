@@ -1,0 +1,135 @@
+//! The Pin: one statement = one clock reading + one snapshot per table. Nothing else asks the time or the head.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Warehouse, drop};
+use crate::auth::{Caller, Privilege, Target};
+use crate::catalog::{CatalogSnapshot, CatalogTable, Object, TableName};
+use crate::error::{Code, Error, Result};
+use crate::store::{TableId, Timestamp};
+use crate::table::{TableLog, TableSnapshot};
+
+/// What one statement sees of a warehouse.
+#[derive(Debug)]
+pub struct Pin {
+    warehouse: Warehouse,
+    caller: Caller,
+    clock: Timestamp,
+    catalog: Arc<CatalogSnapshot>,
+    tables: Mutex<HashMap<TableId, PinnedTable>>,
+}
+
+/// A table at the snapshot that a statement sees.
+#[derive(Debug, Clone)]
+pub struct PinnedTable {
+    /// The name by which it was found.
+    pub name: TableName,
+    /// Its id.
+    pub id: TableId,
+    /// Its log.
+    pub log: Arc<TableLog>,
+    /// Its newest snapshot when the statement began.
+    pub snapshot: Arc<TableSnapshot>,
+}
+
+impl Pin {
+    /// Reads the clock and the head of the catalog.
+    ///
+    /// # Errors
+    /// The store fails or the catalog is corrupt.
+    pub async fn new(warehouse: &Warehouse, caller: &Caller) -> Result<Self> {
+        Ok(Self {
+            warehouse: warehouse.clone(),
+            caller: caller.clone(),
+            clock: warehouse.store().now(),
+            catalog: warehouse.catalog().snapshot().await?,
+            tables: Mutex::default(),
+        })
+    }
+
+    /// The warehouse.
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.warehouse
+    }
+
+    /// Who runs the statement.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The catalog that the statement sees.
+    pub fn catalog(&self) -> &CatalogSnapshot {
+        &self.catalog
+    }
+
+    /// The statement's moment: the clock's, but never before a commit that it sees.
+    pub fn now(&self) -> Timestamp {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.values().map(|table| table.snapshot.time()).fold(self.clock, Timestamp::max)
+    }
+
+    /// The tables pinned so far.
+    pub fn pinned(&self) -> Vec<PinnedTable> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The live table of this name.
+    ///
+    /// # Errors
+    /// [`Code::TableNotFound`], or [`Code::TableDropped`] with the RESTORE that would bring it back.
+    pub async fn table(&self, name: &TableName) -> Result<PinnedTable> {
+        match self.catalog.state.object(name) {
+            Some(Object::Table(entry)) => self.open(name, &entry).await,
+            Some(Object::View(_)) => Err(Error::new(Code::NotVersioned, format!("{name} is a view: name a table"))),
+            None => Err(self.missing(name)),
+        }
+    }
+
+    /// The live table of this name, for a caller who needs a privilege on it.
+    ///
+    /// # Errors
+    /// As [`Pin::table`], and [`Code::PermissionDenied`], which comes before any look at the object.
+    pub async fn table_for(&self, name: &TableName, privilege: Privilege) -> Result<PinnedTable> {
+        self.warehouse.authorize(&self.caller, privilege, &Target::Table(name))?;
+        self.table(name).await
+    }
+
+    async fn open(&self, name: &TableName, entry: &CatalogTable) -> Result<PinnedTable> {
+        let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).get(&entry.id).cloned();
+        if let Some(table) = known {
+            return Ok(table);
+        }
+        let log = self.warehouse.table_log(entry.id);
+        let snapshot = log.snapshot().await?;
+        if snapshot.is_empty() {
+            return Err(log.missing());
+        }
+        if !snapshot.state.is_alive() {
+            // A DROP is decided in the table's log; whoever decided it may have crashed before the name was freed.
+            drop::finish(&self.warehouse, entry, &snapshot).await?;
+            return Err(dropped(name, entry.id));
+        }
+        let table = PinnedTable { name: name.clone(), id: entry.id, log, snapshot };
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(tables.entry(entry.id).or_insert(table).clone())
+    }
+
+    /// The error for a name that stands for nothing.
+    pub fn missing(&self, name: &TableName) -> Error {
+        match self.catalog.state.dropped(name).last() {
+            Some(entry) => dropped(name, entry.id),
+            None if !self.catalog.state.has_schema(&name.schema) => {
+                Error::new(Code::SchemaNotFound, format!("schema {:?} does not exist: SHOW SCHEMAS lists those that do", name.schema))
+            }
+            None => Error::new(Code::TableNotFound, format!("table {name} does not exist: SHOW TABLES lists those that do")),
+        }
+    }
+}
+
+fn dropped(name: &TableName, id: TableId) -> Error {
+    Error::new(
+        Code::TableDropped,
+        format!("table {name} was dropped: RESTORE TABLE {name} ('id'='{id}') brings it back while its backup retention lasts"),
+    )
+}

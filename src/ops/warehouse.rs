@@ -1,0 +1,116 @@
+//! One warehouse: its catalog, the tables that were opened, and what all statements of the process share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::auth::{self, Authorizer, Caller, Privilege, Target};
+use crate::catalog::{CatalogLog, CatalogSnapshot};
+use crate::error::Result;
+use crate::log::{CommitOptions, Operation};
+use crate::scan::Scanner;
+use crate::store::layout::LogRoot;
+use crate::store::{CommitId, FileId, PartitionId, Store, TableId};
+use crate::table::TableLog;
+
+/// A root URL with one project: its catalog and all its tables. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Warehouse(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    catalog: Arc<CatalogLog>,
+    tables: Mutex<HashMap<TableId, Arc<TableLog>>>,
+    scanner: Arc<Scanner>,
+    authorizer: Arc<dyn Authorizer>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Warehouse {
+    /// A handle on the warehouse in the store, which need not exist yet. No I/O.
+    pub fn new(store: Store, authorizer: Arc<dyn Authorizer>) -> Self {
+        Self(Arc::new(Shared {
+            catalog: Arc::new(CatalogLog::new(store.clone(), LogRoot::Catalog)),
+            tables: Mutex::default(),
+            scanner: Arc::new(Scanner::new(store.clone())),
+            authorizer,
+            warnings: Mutex::default(),
+            store,
+        }))
+    }
+
+    /// Where it lies.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Reads snapshots, with the caches that all statements share.
+    pub fn scanner(&self) -> &Arc<Scanner> {
+        &self.0.scanner
+    }
+
+    /// The log of the catalog.
+    pub(crate) fn catalog(&self) -> &Arc<CatalogLog> {
+        &self.0.catalog
+    }
+
+    /// The newest catalog that this process has seen, without I/O.
+    pub(crate) fn catalog_seen(&self) -> Option<Arc<CatalogSnapshot>> {
+        self.0.catalog.cached()
+    }
+
+    /// The log of a table; the same handle for all statements of the process.
+    pub(crate) fn table_log(&self, id: TableId) -> Arc<TableLog> {
+        let mut tables = self.0.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = || Arc::new(TableLog::new(self.0.store.clone(), LogRoot::Table(id)));
+        Arc::clone(tables.entry(id).or_insert_with(open))
+    }
+
+    /// Passes the authorizer.
+    pub(crate) fn authorize(&self, caller: &Caller, privilege: Privilege, target: &Target<'_>) -> Result<()> {
+        auth::check(&self.0.authorizer, caller, privilege, target)
+    }
+
+    /// Options of a commit by the caller, with a fresh id.
+    pub(crate) fn commit_options(&self, caller: &Caller, operation: Operation) -> CommitOptions {
+        let mut options = CommitOptions::new(self.fresh_commit(), operation, &caller.actor);
+        options.reason.clone_from(&caller.reason);
+        options
+    }
+
+    pub(crate) fn fresh_commit(&self) -> CommitId {
+        CommitId::from_u128(self.0.store.ids().next())
+    }
+
+    pub(crate) fn fresh_table(&self) -> TableId {
+        TableId::from_u128(self.0.store.ids().next())
+    }
+
+    pub(crate) fn fresh_partition(&self) -> PartitionId {
+        PartitionId::from_u128(self.0.store.ids().next())
+    }
+
+    pub(crate) fn fresh_file(&self) -> FileId {
+        FileId::from_u128(self.0.store.ids().next())
+    }
+
+    /// Keeps a warning for the caller, and tells the subscriber of traces.
+    pub(crate) fn warn(&self, warning: String) {
+        tracing::warn!("{warning}");
+        self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// The warnings since the last call.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for checkpoints that are being written in the background.
+    pub async fn flush(&self) {
+        self.0.catalog.flush().await;
+        let open: Vec<_> = self.0.tables.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for table in open {
+            table.flush().await;
+        }
+    }
+}

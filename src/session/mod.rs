@@ -1,0 +1,225 @@
+//! L7, the facade: a warehouse in a DataFusion session.
+
+mod bind;
+mod constant;
+mod create;
+mod dml;
+mod extension;
+mod overlay;
+mod pins;
+mod run;
+mod show;
+mod views;
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::context::SQLOptions;
+use datafusion::prelude::SessionContext;
+
+use crate::auth::{AllowAll, Authorizer, Caller};
+use crate::error::Result;
+use crate::log::{CommitStatus, Lsn};
+use crate::ops::Warehouse;
+use crate::store::{Clock, CommitId, Durability, Ids, Store, TableId};
+
+pub use extension::{SessionContextExt, SessionStateBuilderExt};
+
+/// A warehouse: one project with its catalog and all its tables, on any object store.
+///
+/// Clones share everything. Nothing runs in the background by itself but checkpoints after commits.
+///
+/// ```
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use datafusion::prelude::SessionContext;
+/// use datafusion_timetravel::{SessionContextExt, TimeTravel};
+///
+/// let tt = TimeTravel::open("memory://").await?;
+/// let ctx = SessionContext::new();
+/// ctx.with_timetravel("tt", &tt).await?;
+///
+/// tt.sql(&ctx, "CREATE TABLE tt.default.t (k BIGINT PRIMARY KEY, v BIGINT)").await?;
+/// tt.sql(&ctx, "INSERT INTO tt.default.t VALUES (1, 10), (2, 20)").await?;
+/// tt.sql(&ctx, "INSERT INTO tt.default.t VALUES (2, 21)").await?;
+/// let then = tt.sql(&ctx, "SELECT sum(v) FROM tt.default.t VERSION AS OF 2").await?;
+/// assert!(datafusion::arrow::util::pretty::pretty_format_batches(&then.collect().await?)?.to_string().contains("30"));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TimeTravel {
+    warehouse: Warehouse,
+    caller: Caller,
+}
+
+impl TimeTravel {
+    /// Opens the warehouse at a root: a path, `file:///…`, `memory://`, `s3://…`, `az://…` or `gs://…`.
+    ///
+    /// It need not exist: the first CREATE makes it.
+    ///
+    /// # Errors
+    /// The URL is not understood, or the store can't be reached.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::builder(url).build().await
+    }
+
+    /// Opens a warehouse with settings.
+    pub fn builder(url: &str) -> TimeTravelBuilder {
+        TimeTravelBuilder {
+            url: url.to_owned(),
+            options: vec![],
+            clock: None,
+            ids: None,
+            authorizer: Arc::new(AllowAll),
+            caller: Caller::default(),
+        }
+    }
+
+    /// Opens a warehouse in a store that the application made.
+    ///
+    /// # Errors
+    /// The catalog can't be read.
+    pub async fn with_store(store: Store) -> Result<Self> {
+        let warehouse = Warehouse::new(store, Arc::new(AllowAll));
+        warehouse.catalog().snapshot().await?;
+        Ok(Self { warehouse, caller: Caller::default() })
+    }
+
+    /// The same warehouse for another caller, whom history and audit name and the authorizer is asked about.
+    #[must_use]
+    pub fn with_caller(&self, actor: impl Into<String>, reason: Option<String>) -> Self {
+        Self { warehouse: self.warehouse.clone(), caller: Caller { actor: actor.into(), reason } }
+    }
+
+    /// The warehouse.
+    pub fn warehouse(&self) -> &Warehouse {
+        &self.warehouse
+    }
+
+    /// Who runs statements.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Runs one statement: a superset of [`SessionContext::sql`].
+    ///
+    /// DDL, and writes to time-travel tables, are done when this returns; queries run when the frame is collected.
+    ///
+    /// # Errors
+    /// Those of DataFusion; ours as [`DataFusionError::External`], see [`Error::find`](crate::Error::find).
+    pub async fn sql(&self, ctx: &SessionContext, sql: &str) -> Result<DataFrame, DataFusionError> {
+        self.sql_with_options(ctx, sql, SQLOptions::new()).await
+    }
+
+    /// Runs one statement if the options allow its kind.
+    ///
+    /// # Errors
+    /// As [`TimeTravel::sql`]; a statement that is not allowed.
+    pub async fn sql_with_options(&self, ctx: &SessionContext, sql: &str, options: SQLOptions) -> Result<DataFrame, DataFusionError> {
+        run::run(self, ctx, sql, options).await
+    }
+
+    /// The warnings of statements since the last call.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warehouse.take_warnings()
+    }
+
+    /// Waits for checkpoints that are being written in the background.
+    pub async fn flush(&self) {
+        self.warehouse.flush().await;
+    }
+
+    /// What became of a commit whose outcome was unknown, given what the error said; `table` is none for the catalog.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn commit_status(&self, table: Option<TableId>, commit: CommitId, slot: Lsn) -> Result<CommitStatus> {
+        match table {
+            Some(id) => self.warehouse.table_log(id).commit_status(commit, slot).await,
+            None => self.warehouse.catalog().commit_status(commit, slot).await,
+        }
+    }
+}
+
+/// Settings of a warehouse.
+pub struct TimeTravelBuilder {
+    url: String,
+    options: Vec<(String, String)>,
+    clock: Option<Arc<dyn Clock>>,
+    ids: Option<Arc<dyn Ids>>,
+    authorizer: Arc<dyn Authorizer>,
+    caller: Caller,
+}
+
+/// Options may hold credentials, so they are not printed (invariant 15).
+impl fmt::Debug for TimeTravelBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimeTravelBuilder").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+impl TimeTravelBuilder {
+    /// An option of the store, as `object_store` names them.
+    #[must_use]
+    pub fn option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((key.into(), value.into()));
+        self
+    }
+
+    /// How durable commits on a local disk are; full by default.
+    #[must_use]
+    pub fn durability(self, durability: Durability) -> Self {
+        let is_local = !self.url.contains("://") || self.url.starts_with("file://");
+        match durability {
+            Durability::Relaxed if is_local => self.option("durability", "relaxed"),
+            _ => self,
+        }
+    }
+
+    /// Tells the time by another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Takes ids from elsewhere.
+    #[must_use]
+    pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.ids = Some(ids);
+        self
+    }
+
+    /// Asks this authorizer.
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = authorizer;
+        self
+    }
+
+    /// Runs statements as this caller.
+    #[must_use]
+    pub fn caller(mut self, actor: impl Into<String>, reason: Option<String>) -> Self {
+        self.caller = Caller { actor: actor.into(), reason };
+        self
+    }
+
+    /// Opens the warehouse.
+    ///
+    /// # Errors
+    /// As [`TimeTravel::open`].
+    pub async fn build(self) -> Result<TimeTravel> {
+        let mut store = Store::open(&self.url, self.options)?;
+        if let Some(clock) = self.clock {
+            store = store.with_clock(clock);
+        }
+        if let Some(ids) = self.ids {
+            store = store.with_ids(ids);
+        }
+        let warehouse = Warehouse::new(store, self.authorizer);
+        warehouse.catalog().snapshot().await?;
+        Ok(TimeTravel { warehouse, caller: self.caller })
+    }
+}
+

@@ -1,0 +1,276 @@
+//! One statement from text to frame.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::DataFusionError;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionState;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::sqlparser::dialect::dialect_from_str;
+
+use super::pins::Pins;
+use super::{TimeTravel, bind, create, dml, overlay, show, views};
+use crate::catalog::{Object, TableName};
+use crate::error::{Code, Error, Result};
+use crate::ops::{Pin, drop, schema};
+use crate::provider::{TimeTravelTable, Warehouses, of_source};
+use crate::sql::{ObjectPath, Parsed, Statement, Syntax, parse};
+
+/// What one statement runs with.
+pub(super) struct Run<'a> {
+    pub(super) tt: &'a TimeTravel,
+    pub(super) ctx: &'a SessionContext,
+    pub(super) state: SessionState,
+    pub(super) pins: Pins,
+    pub(super) options: SQLOptions,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(tt: &'a TimeTravel, ctx: &'a SessionContext, options: SQLOptions) -> Self {
+        let state = ctx.state();
+        let warehouses = Warehouses::of(state.catalog_list());
+        let clock = tt.warehouse().store().now();
+        Self { tt, ctx, state, pins: Pins::new(warehouses, tt.caller().clone(), clock), options }
+    }
+
+    /// The Pin and the name that a path means; none where it is not in a warehouse.
+    pub(super) async fn find(&mut self, path: &ObjectPath) -> Result<Option<(Arc<Pin>, TableName)>> {
+        let config = Arc::clone(self.state.config_options());
+        self.pins.find(path.reference(), &config).await
+    }
+
+    /// As [`Run::find`], for a statement that only time-travel tables know.
+    pub(super) async fn ours(&mut self, path: &ObjectPath) -> Result<(Arc<Pin>, TableName)> {
+        self.find(path).await?.ok_or_else(|| {
+            Error::new(Code::NotSupported, format!("{path} is not in a time-travel warehouse, whose tables this statement is for"))
+        })
+    }
+
+    /// Refuses a statement of a kind that the options don't allow, as DataFusion does for its own.
+    pub(super) fn allow(&self, kind: Kind) -> Result<(), DataFusionError> {
+        let empty = LogicalPlanBuilder::empty(false).build()?;
+        let sample = match kind {
+            Kind::Ddl => LogicalPlan::Ddl(datafusion::logical_expr::DdlStatement::DropTable(datafusion::logical_expr::DropTable {
+                name: "t".into(),
+                if_exists: true,
+                schema: Arc::clone(empty.schema()),
+            })),
+            Kind::Statement => LogicalPlan::Statement(datafusion::logical_expr::Statement::ResetVariable(
+                datafusion::logical_expr::ResetVariable { variable: "timetravel".into() },
+            )),
+        };
+        self.options.verify_plan(&sample)
+    }
+
+    /// A frame of rows that a statement of ours gives.
+    pub(super) fn rows(&self, batch: RecordBatch) -> Result<DataFrame, DataFusionError> {
+        self.ctx.read_batch(batch)
+    }
+
+    /// The frame of a statement that gives none.
+    pub(super) fn done(&self) -> Result<DataFrame, DataFusionError> {
+        self.ctx.read_empty().map(|frame| frame.limit(0, Some(0)))?
+    }
+
+    /// Binds a statement and plans it. Nothing is executed.
+    pub(super) async fn plan(&mut self, statement: DFStatement) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+        plan(&mut self.pins, &self.state, statement, 0).await
+    }
+}
+
+/// Kinds of our statements that [`SQLOptions`] knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ddl,
+    Statement,
+}
+
+/// Runs one statement.
+pub(super) async fn run(tt: &TimeTravel, ctx: &SessionContext, sql: &str, options: SQLOptions) -> Result<DataFrame, DataFusionError> {
+    let parsed = one(ctx, sql)?;
+    let Parsed { statement, stock, .. } = parsed;
+    let mut run = Run::new(tt, ctx, options);
+    match statement {
+        Statement::DataFusion(statement) => dml::query(&mut run, *statement).await,
+        Statement::Insert(insert) => dml::insert(&mut run, &insert).await,
+        Statement::Explain(explain) => dml::explain_insert(&mut run, &explain).await,
+        Statement::CreateTable(create) => match run.find(&create.name).await? {
+            Some((pin, name)) => {
+                run.allow(Kind::Ddl)?;
+                create::table(&mut run, &pin, name, *create).await
+            }
+            None => foreign(&mut run, stock, &create.name).await,
+        },
+        Statement::CreateView(create) => match run.find(&create.name).await? {
+            Some((pin, name)) => {
+                run.allow(Kind::Ddl)?;
+                views::create(&mut run, &pin, name, *create).await
+            }
+            None => dml::query(&mut run, *create.ast).await,
+        },
+        Statement::CreateSchema(create) => match warehouse_of_schema(&mut run, &create.name).await? {
+            Some((pin, name)) => {
+                run.allow(Kind::Ddl)?;
+                schema::create(&pin, &name, create.if_not_exists).await?;
+                run.done()
+            }
+            None => foreign(&mut run, stock, &create.name).await,
+        },
+        Statement::DropSchema(drop) => match warehouse_of_schema(&mut run, &drop.name).await? {
+            Some((pin, name)) => {
+                run.allow(Kind::Ddl)?;
+                schema::drop(&pin, &name, drop.if_exists).await?;
+                run.done()
+            }
+            None => foreign(&mut run, stock, &drop.name).await,
+        },
+        Statement::DropTable(dropped) => match run.find(&dropped.name).await? {
+            Some((pin, name)) => {
+                run.allow(Kind::Ddl)?;
+                if dropped.purge {
+                    let message = format!("DROP TABLE {name} PURGE is not supported yet: drop it, and its files stay while they can be restored");
+                    return Err(Error::new(Code::NotSupported, message).into());
+                }
+                match drop::table(&pin, &name).await {
+                    Err(error) if dropped.if_exists && matches!(error.code(), Code::TableNotFound | Code::TableDropped | Code::SchemaNotFound) => {}
+                    other => other?,
+                }
+                run.done()
+            }
+            None => foreign(&mut run, stock, &dropped.name).await,
+        },
+        Statement::DropView(dropped) => match run.find(&dropped.name).await? {
+            Some((pin, name)) => {
+                run.allow(Kind::Ddl)?;
+                crate::ops::view::drop(&pin, &name, dropped.if_exists).await?;
+                run.done()
+            }
+            None => foreign(&mut run, stock, &dropped.name).await,
+        },
+        Statement::AlterTable(alter) => create::alter(&mut run, *alter).await,
+        Statement::ShowHistory(statement) => show::history(&mut run, &statement).await,
+        Statement::ShowPartitions(statement) => show::partitions(&mut run, &statement).await,
+        Statement::Describe(describe) => match run.find(&describe.table).await? {
+            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name).await,
+            _ => foreign(&mut run, stock, &describe.table).await,
+        },
+        Statement::Truncate(truncate) => match run.find(&truncate.table).await? {
+            Some((_, name)) => Err(later("TRUNCATE", &name.to_string())),
+            None => foreign(&mut run, stock, &truncate.table).await,
+        },
+        Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
+        Statement::ShowTablesHistory(_) => Err(later("SHOW HISTORY FOR TABLES", "a warehouse")),
+        Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
+        Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
+        Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
+        Statement::SetProject(_) => Err(later("SETPROJECT", "a warehouse")),
+    }
+}
+
+/// The one statement of a text.
+fn one<'a>(ctx: &SessionContext, sql: &'a str) -> Result<Parsed<'a>, DataFusionError> {
+    let state = ctx.state();
+    let options = &state.config_options().sql_parser;
+    let name = options.dialect.to_string();
+    let dialect = dialect_from_str(&name)
+        .ok_or_else(|| Error::new(Code::InvalidArgument, format!("{name} is no SQL dialect: SET datafusion.sql_parser.dialect")))?;
+    let syntax = Syntax { dialect: dialect.as_ref(), recursion_limit: options.recursion_limit.into() };
+    let mut statements = parse(sql, syntax)?.into_iter();
+    match (statements.next(), statements.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Error::new(Code::Syntax, "the text holds no statement").into()),
+        _ => Err(Error::new(Code::Syntax, "the text holds several statements: run them one by one, split_statements(..) cuts them").into()),
+    }
+}
+
+/// A statement that stock DataFusion knows, on an object that is not in a warehouse.
+async fn foreign(run: &mut Run<'_>, stock: Option<Box<DFStatement>>, path: &ObjectPath) -> Result<DataFrame, DataFusionError> {
+    match stock {
+        Some(statement) => dml::query(run, *statement).await,
+        None => Err(Error::new(Code::NotSupported, format!("{path} is not in a time-travel warehouse, whose tables this statement is for")).into()),
+    }
+}
+
+fn later(statement: &str, object: &str) -> DataFusionError {
+    Error::new(Code::NotSupported, format!("{statement} on {object} is not supported yet")).into()
+}
+
+/// The Pin and the schema that a schema's name means.
+async fn warehouse_of_schema(run: &mut Run<'_>, path: &ObjectPath) -> Result<Option<(Arc<Pin>, String)>> {
+    let (catalog, schema) = match path.parts.as_slice() {
+        [schema] => (run.state.config_options().catalog.default_catalog.clone(), schema.clone()),
+        [catalog, schema] => (catalog.clone(), schema.clone()),
+        _ => return Err(Error::new(Code::InvalidArgument, format!("{path} has too many parts for a schema"))),
+    };
+    match run.pins.warehouses().catalog(&catalog) {
+        Some(_) => Ok(Some((run.pins.pin(&catalog).await?, schema))),
+        None => Ok(None),
+    }
+}
+
+/// Binds a statement and plans it on a state of its own.
+pub(super) async fn plan(
+    pins: &mut Pins,
+    state: &SessionState,
+    mut statement: DFStatement,
+    depth: usize,
+) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+    let planned = tables(pins, state, &statement, depth).await?;
+    bind::functions(&mut statement, state, pins).await?;
+    let bound = bind::relations(&mut statement, state, pins).await?;
+    let mut at = overlay::state(state, pins, &planned).await?;
+    at.register_relation_planner(Arc::new(bound))?;
+    let plan = at.statement_to_plan(statement).await?;
+    Ok((at, plan))
+}
+
+/// Pins the tables that the statement names, plans its views, and refuses names that stand for nothing.
+async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, depth: usize) -> Result<overlay::Views, DataFusionError> {
+    let mut views = overlay::Views::new();
+    if matches!(statement, DFStatement::CreateExternalTable(_) | DFStatement::Reset(_)) {
+        return Ok(views);
+    }
+    let functions = bind::function_names(statement);
+    for reference in state.resolve_table_references(statement)? {
+        let config = Arc::clone(state.config_options());
+        let (catalog, _) = crate::provider::resolve(reference.clone(), &config);
+        let Some((pin, name)) = pins.find(reference, &config).await? else { continue };
+        match pin.catalog().state.object(&name) {
+            Some(Object::Table(_)) => {
+                pin.table(&name).await?;
+            }
+            Some(Object::View(view)) => {
+                let table = views::plan_view(pins, state, &view, depth).await?;
+                views.insert((catalog, name), table);
+            }
+            None if is_query(statement) && !functions.contains(&name.table) => return Err(pin.missing(&name).into()),
+            None => {}
+        }
+    }
+    Ok(views)
+}
+
+/// Whether a missing table makes the statement wrong: DDL names objects that need not exist.
+fn is_query(statement: &DFStatement) -> bool {
+    use datafusion::sql::sqlparser::ast::Statement as S;
+    match statement {
+        DFStatement::Statement(inner) => {
+            matches!(inner.as_ref(), S::Query(_) | S::Insert(_) | S::Update { .. } | S::Delete(_) | S::Merge { .. } | S::ExplainTable { .. })
+        }
+        DFStatement::Explain(explain) => is_query(&explain.statement),
+        DFStatement::CopyTo(_) => true,
+        _ => false,
+    }
+}
+
+/// The time-travel table that a plan writes.
+pub(super) fn written_table(plan: &LogicalPlan) -> Option<&TimeTravelTable> {
+    match plan {
+        LogicalPlan::Dml(dml) => of_source(dml.target.as_ref()),
+        _ => None,
+    }
+}

@@ -1,0 +1,105 @@
+//! SHOW HISTORY, LIST PARTITIONS, DESC EXTENDED.
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::dataframe::DataFrame;
+
+use super::run::Run;
+use crate::auth::{Privilege, Target};
+use crate::catalog::TableName;
+use crate::error::{Code, Error, Result};
+use crate::log::Lsn;
+use crate::ops::{Pin, describe, history, partitions};
+use crate::provider::views;
+use crate::sql::{PartitionRef, PartitionSpec, ShowHistory, ShowPartitions};
+use crate::table::{PartitionValues, TableSchema, text};
+
+/// `SHOW HISTORY FOR TABLE t [PARTITION(..)] [LSN 'x' | OFFSET n] [LIMIT n]` (R083-R094).
+pub(super) async fn history(run: &mut Run<'_>, show: &ShowHistory) -> Result<DataFrame, DataFusionError> {
+    let (pin, name) = run.ours(&show.table).await?;
+    if show.id.is_some() {
+        let message = format!("SHOW HISTORY FOR TABLE {name} ('id'=…) is not supported yet: name a live table");
+        return Err(Error::new(Code::NotSupported, message).into());
+    }
+    let table = pin.table_for(&name, Privilege::ShowHistory).await?;
+    let schema = table.snapshot.state.schema()?;
+    let mut wanted = Vec::with_capacity(show.partitions.len());
+    for partition in &show.partitions {
+        match partition {
+            PartitionRef::Spec(spec) => wanted.push(values(&schema, &name, spec)?),
+            PartitionRef::Id(id) => match table.snapshot.state.partitions().find(|entry| entry.id.to_string() == *id) {
+                Some(entry) => wanted.push(entry.values.clone()),
+                None => {
+                    let message = format!("table {name} has no partition with id {id}: SHOW HISTORY FOR TABLE {name} lists them");
+                    return Err(Error::new(Code::PartitionNotFound, message).into());
+                }
+            },
+        }
+    }
+    let from = show.from_lsn.map_or(Lsn::FIRST, Lsn::new);
+    let mut rows = history::table(&table, &wanted, from).await?;
+    let skip = usize::try_from(show.offset.unwrap_or(0)).unwrap_or(usize::MAX).min(rows.len());
+    rows.drain(..skip);
+    rows.truncate(usize::try_from(show.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
+    run.rows(views::history::show(&rows, views::zone(run.state.config_options())?)?)
+}
+
+/// `LIST PARTITIONS t`.
+pub(super) async fn partitions(run: &mut Run<'_>, show: &ShowPartitions) -> Result<DataFrame, DataFusionError> {
+    let (pin, name) = run.ours(&show.table).await?;
+    let table = pin.table_for(&name, Privilege::Select).await?;
+    let mut listed = partitions::list(&table)?;
+    if let Some(spec) = &show.partition {
+        let schema = table.snapshot.state.schema()?;
+        for (column, value) in &spec.0 {
+            let value = one_value(&schema, &name, column, value)?;
+            let level = format!("{column}={value}");
+            listed.retain(|partition| partition.split('/').any(|part| part == level));
+        }
+    }
+    run.rows(views::partitions::show(&listed)?)
+}
+
+/// `DESC EXTENDED t` (R099).
+pub(super) async fn describe(run: &mut Run<'_>, pin: &Arc<Pin>, name: &TableName) -> Result<DataFrame, DataFusionError> {
+    pin.warehouse().authorize(pin.caller(), Privilege::Select, &Target::Table(name))?;
+    let table = pin.table(name).await?;
+    let project = run.state.config_options().catalog.default_catalog.clone();
+    let rows = describe::table(&table, &project)?;
+    run.rows(views::describe::show(&rows, views::zone(run.state.config_options())?)?)
+}
+
+/// The values of a partition that a spec names in full, in column order.
+pub(super) fn values(schema: &TableSchema, table: &TableName, spec: &PartitionSpec) -> Result<PartitionValues> {
+    let columns: Vec<&str> = schema.partition_columns.iter().map(|column| column.name.as_str()).collect();
+    if columns.is_empty() {
+        return Err(Error::new(Code::PartitionNotFound, format!("table {table} has no partition columns")));
+    }
+    let mut found = Vec::with_capacity(columns.len());
+    for column in &columns {
+        match spec.0.iter().find(|(name, _)| name == column) {
+            Some((name, value)) => found.push(one_value(schema, table, name, value)?),
+            None => {
+                let message = format!("PARTITION of table {table} must name {}: {column} is missing", columns.join(", "));
+                return Err(Error::new(Code::InvalidArgument, message));
+            }
+        }
+    }
+    if let Some((other, _)) = spec.0.iter().find(|(name, _)| !columns.contains(&name.as_str())) {
+        let message = format!("{other} is not a partition column of table {table}: it has {}", columns.join(", "));
+        return Err(Error::new(Code::ColumnNotFound, message));
+    }
+    Ok(PartitionValues(found))
+}
+
+/// A value as the log has it: read as the column's type and written back.
+fn one_value(schema: &TableSchema, table: &TableName, column: &str, value: &str) -> Result<String> {
+    let Some(found) = schema.partition_columns.iter().find(|c| c.name == column) else {
+        return Err(Error::new(Code::ColumnNotFound, format!("{column} is not a partition column of table {table}")));
+    };
+    let array = text::from_text(&[Some(value)], &found.data_type).map_err(|_| {
+        Error::new(Code::InvalidArgument, format!("{column}={value:?}: the column has type {}", found.data_type))
+    })?;
+    Ok(text::to_text(&array, 0).unwrap_or_else(|| value.to_owned()))
+}

@@ -1,0 +1,41 @@
+//! The SQL front end: text to statements, and nothing else.
+//!
+//! Invariant: whatever stock DataFusion accepts parses exactly as there; a version clause ends up in the syntax tree or
+//! in an error, never nowhere. Our own statements are recognised by their leading words before the stock parser sees
+//! them ([`forms`]), version clauses are cut from the tokens only after the stock parser failed ([`splice`]).
+//!
+//! The syntax modules know no catalog, no store and no plan.
+
+mod alter;
+mod clauses;
+mod create;
+mod cursor;
+mod failure;
+mod forms;
+mod insert;
+mod inspect;
+mod parser;
+mod recover;
+mod splice;
+mod statement;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+#[allow(unused_imports)]
+pub(crate) use clauses::{VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
+#[allow(unused_imports)]
+pub(crate) use forms::{CLAUSES, ClauseForm, STATEMENTS, StatementForm};
+#[allow(unused_imports)]
+pub(crate) use insert::{Insert, insert_of, insert_rewrite};
+#[allow(unused_imports)]
+pub(crate) use parser::{Parsed, Syntax, parse};
+#[allow(unused_imports)]
+pub(crate) use statement::{
+    AlterOperation, AlterTable, ColumnChange, CompactKind, CreateSchema, CreateTable, CreateView, Describe, DropObject,
+    DropSchema, Explain, NamePattern, ObjectPath, PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget,
+    SetProject, ShowHistory, ShowPartitions, Statement, Truncate, Vacuum, normalized,
+};
+#[allow(unused_imports)]
+pub(crate) use tokens::is_complete;
