@@ -4,9 +4,10 @@
 //! is tested is which files a version reads and who wins, not Parquet. A failure prints its seed and the shortest prefix of
 //! the sequence that fails.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, unreachable_pub)]
 
 mod check;
+mod heads;
 mod keyless;
 mod oracle;
 mod rng;
