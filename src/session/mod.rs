@@ -19,6 +19,7 @@ use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use crate::auth::{AllowAll, Authorizer, Caller};
 use crate::error::Result;
@@ -123,6 +124,14 @@ impl TimeTravel {
         run::run(self, ctx, sql, options).await
     }
 
+    /// The statements of a script; see [`split_statements`].
+    ///
+    /// # Errors
+    /// A text or comment has no end.
+    pub fn split(&self, script: &str) -> Result<Vec<String>> {
+        split_statements(script)
+    }
+
     /// The warnings of statements since the last call.
     pub fn warnings(&self) -> Vec<String> {
         self.warehouse.take_warnings()
@@ -143,6 +152,19 @@ impl TimeTravel {
             None => self.warehouse.catalog().commit_status(commit, slot).await,
         }
     }
+}
+
+/// Cuts a script into statements at each `;` that isn't inside a text or comment.
+///
+/// # Errors
+/// A text or comment has no end.
+pub fn split_statements(script: &str) -> Result<Vec<String>> {
+    crate::sql::split(script, &GenericDialect {})
+}
+
+/// Whether the text ends a statement with `;`, for a shell that reads line by line.
+pub fn is_complete(text: &str) -> bool {
+    crate::sql::is_complete(text, &GenericDialect {})
 }
 
 /// Settings of a warehouse.
