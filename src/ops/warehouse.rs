@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::log::{CommitOptions, Operation};
 use crate::scan::Scanner;
 use crate::store::layout::LogRoot;
-use crate::store::{CommitId, FileId, PartitionId, Store, TableId};
+use crate::store::{CommitId, PartitionId, Store, TableId};
 use crate::table::TableLog;
 
 /// A root URL with one project: its catalog and all its tables. Clones share everything.
@@ -88,16 +88,6 @@ impl Warehouse {
 
     pub(crate) fn fresh_partition(&self) -> PartitionId {
         PartitionId::from_u128(self.0.store.ids().next())
-    }
-
-    pub(crate) fn fresh_file(&self) -> FileId {
-        FileId::from_u128(self.0.store.ids().next())
-    }
-
-    /// Keeps a warning for the caller, and tells the subscriber of traces.
-    pub(crate) fn warn(&self, warning: String) {
-        tracing::warn!("{warning}");
-        self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
     /// The warnings since the last call.

@@ -120,7 +120,12 @@ impl TimeTravel {
     ///
     /// # Errors
     /// As [`TimeTravel::sql`]; a statement that is not allowed.
-    pub async fn sql_with_options(&self, ctx: &SessionContext, sql: &str, options: SQLOptions) -> Result<DataFrame, DataFusionError> {
+    pub async fn sql_with_options(
+        &self,
+        ctx: &SessionContext,
+        sql: &str,
+        options: SQLOptions,
+    ) -> Result<DataFrame, DataFusionError> {
         run::run(self, ctx, sql, options).await
     }
 
@@ -247,4 +252,3 @@ impl TimeTravelBuilder {
         Ok(TimeTravel { warehouse, caller: self.caller, prepared: Prepared::default() })
     }
 }
-
