@@ -4,4 +4,6 @@ mod architecture;
 mod docs;
 mod file_choice;
 mod format;
+mod lake;
+mod protocol;
 mod slt;

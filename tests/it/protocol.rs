@@ -1,0 +1,305 @@
+//! The commit protocol under faults: at every put of every verb an answer gets lost, is wrong, or comes late, and still
+//! the statement happens exactly once, or says that it doesn't know and `commit_status` does (invariants 3 and 12).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion_timetravel::Code;
+use datafusion_timetravel::log::{CommitStatus, Lsn};
+use datafusion_timetravel::store::layout::{self, LogRoot};
+use datafusion_timetravel::store::testing::{Call, CountingStore, Fault, FaultStore, Op, Rule};
+use datafusion_timetravel::store::{CommitId, ObjectStore, Path, TableId};
+use object_store::memory::InMemory;
+
+use super::lake::{Contents, Session, ours};
+
+/// The tables that every verb finds. `ten` is one commit before its first checkpoint.
+const START: &[&str] = &[
+    "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
+    "INSERT INTO t VALUES (1, 10), (2, 20)",
+    "INSERT INTO t VALUES (2, 21), (3, 30)",
+    "CREATE TABLE p (k BIGINT PRIMARY KEY, v BIGINT, d STRING) PARTITIONED BY (d)",
+    "INSERT INTO p VALUES (1, 1, 'a'), (2, 2, 'b')",
+    "CREATE TABLE ten (k BIGINT PRIMARY KEY, v BIGINT)",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '2')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '3')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '4')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '5')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '6')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '7')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '8')",
+    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '9')",
+];
+
+/// How long an unclear commit is pursued here.
+const PATIENCE: Duration = Duration::from_millis(120);
+
+/// What goes wrong with a put.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    /// Once.
+    Once(Fault),
+    /// With this object for good.
+    Always(Fault),
+    /// All that follows fails too, as if the network were gone.
+    Down(Fault),
+}
+
+const TROUBLES: &[Trouble] = &[
+    Trouble::Once(Fault::FailBefore),
+    Trouble::Once(Fault::ApplyThenError),
+    Trouble::Once(Fault::Timeout { applied: true }),
+    Trouble::Once(Fault::Timeout { applied: false }),
+    Trouble::Once(Fault::Conflict409),
+    Trouble::Once(Fault::LateApply { after: None }),
+    Trouble::Once(Fault::LateApply { after: Some(1) }),
+    Trouble::Once(Fault::Precondition412),
+    Trouble::Always(Fault::Conflict409),
+    Trouble::Always(Fault::LateApply { after: None }),
+    Trouble::Always(Fault::FailBefore),
+    Trouble::Down(Fault::Kill { applied: true }),
+    Trouble::Down(Fault::Kill { applied: false }),
+];
+
+/// A warehouse in memory, and copies of it.
+async fn prepared() -> Arc<InMemory> {
+    let objects = Arc::new(InMemory::new());
+    let session = Session::open(Arc::clone(&objects) as _).await;
+    for sql in START {
+        session.ok(sql).await;
+    }
+    session.tt.flush().await;
+    objects
+}
+
+fn is_log(path: &Path) -> bool {
+    path.as_ref().contains("/_log/")
+}
+
+/// The puts of a clean run, in order, and what it leaves.
+async fn clean_run(start: &InMemory, sql: &str) -> (Vec<Call>, Contents) {
+    let objects = Arc::new(start.fork());
+    let counting = CountingStore::new(Arc::clone(&objects) as _);
+    let session = Session::open(Arc::new(counting.clone())).await;
+    counting.reset();
+    session.ok(sql).await;
+    session.tt.flush().await;
+    let puts = counting.trace().into_iter().filter(|call| call.op == Op::Put).collect();
+    (puts, Contents::of(objects).await)
+}
+
+/// What a [`Code::CommitStateUnknown`] names: whose log, which commit, which slot.
+fn named(message: &str) -> (Option<TableId>, CommitId, Lsn) {
+    let word = |before: &str| {
+        let rest = message.split_once(before).unwrap_or_else(|| panic!("{message:?} has no {before:?}")).1;
+        rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>()
+    };
+    let path = message.split_once('(').unwrap().1.split_once(')').unwrap().0;
+    let table = layout::table_of(&Path::from(path));
+    assert_eq!(table.is_none(), path.starts_with(LogRoot::Catalog.folder().as_ref()));
+    (table, word("commit ").parse().unwrap(), Lsn::new(word("slot ").parse().unwrap()))
+}
+
+/// One verb, one put, one trouble.
+async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k: usize, put: &Path, trouble: Trouble) {
+    let what = format!("{sql}, put {k} ({put}), {trouble:?}");
+    let inner = Arc::new(start.fork());
+    let objects: Arc<dyn ObjectStore> = Arc::clone(&inner) as _;
+    let faults = FaultStore::new(Arc::clone(&objects), 1);
+    let session = Session::impatient(Arc::new(faults.clone()), PATIENCE).await;
+    faults.add(match trouble {
+        Trouble::Once(fault) | Trouble::Down(fault) => Rule::on(Op::Put).nth(k as u64).fault(fault),
+        // Retries of the k-th put are the only puts that follow it in the same log; fresh names can't be foretold.
+        Trouble::Always(fault) => Rule::on(Op::Put).from(k as u64).fault(fault),
+    });
+    let result = session.run(sql).await;
+    session.tt.flush().await;
+    assert!(faults.fired() > 0 || matches!(trouble, Trouble::Once(Fault::Precondition412)), "{what}: nothing happened");
+    faults.clear();
+    faults.revive();
+
+    let mut unknown = None;
+    match &result {
+        Ok(_) => {
+            let now = Contents::of(Arc::clone(&objects)).await;
+            assert_eq!(now, *after, "{what}: said to be done");
+        }
+        Err(error) => {
+            let error = ours(error);
+            match error.code() {
+                Code::CommitStateUnknown => unknown = Some(named(error.message())),
+                Code::StoreUnavailable => {}
+                other => panic!("{what}: {other:?}: {error}"),
+            }
+        }
+    }
+    if is_log(put) {
+        let may_fail = !matches!(trouble, Trouble::Once(_));
+        assert!(result.is_ok() || may_fail, "{what}: {result:?}");
+        assert!(result.is_ok() || unknown.is_some(), "{what}: {result:?} instead of CommitStateUnknown");
+    } else {
+        assert!(unknown.is_none() || !matches!(trouble, Trouble::Once(_)), "{what}: {result:?}");
+    }
+
+    // A request on its way lands now; whoever has its place keeps it.
+    let asked = match unknown {
+        Some((table, commit, slot)) => Some(session.tt.commit_status(table, commit, slot).await.unwrap()),
+        None => None,
+    };
+    faults.release().await;
+    settled(&session, &objects, before, after, &what, asked, unknown).await;
+
+    // The next statement works, and where nothing had happened, so does the same one again.
+    let now = Contents::of(Arc::clone(&objects)).await;
+    let fresh = Session::open(Arc::clone(&objects)).await;
+    for next in [&session, &fresh] {
+        if !now.looks_like(after) && Contents::of(Arc::clone(&objects)).await.looks_like(before) {
+            next.ok(sql).await;
+        }
+        assert!(Contents::of(Arc::clone(&objects)).await.looks_like(after), "{what}: run again");
+    }
+    for next in [&session, &fresh] {
+        next.ok("CREATE TABLE IF NOT EXISTS following (k BIGINT PRIMARY KEY, v BIGINT)").await;
+        let count = next.number("SELECT count(*) FROM following").await;
+        next.ok(&format!("INSERT INTO following VALUES ({count}, 1)")).await;
+        assert_eq!(next.number("SELECT count(*) FROM following").await, count + 1, "{what}");
+    }
+}
+
+/// What `commit_status` says agrees with what is there, and the statement was done once or not at all.
+async fn settled(
+    session: &Session,
+    objects: &Arc<dyn ObjectStore>,
+    before: &Contents,
+    after: &Contents,
+    what: &str,
+    asked: Option<CommitStatus>,
+    unknown: Option<(Option<TableId>, CommitId, Lsn)>,
+) {
+    let now = Contents::of(Arc::clone(objects)).await;
+    // A verb over two logs is seen from its deciding commit on; its second commit may be missing for now.
+    assert!(now.looks_like(before) || now.looks_like(after), "{what}: neither before nor after:\n{now:#?}");
+    assert!(now.catalog >= before.catalog && now.catalog <= after.catalog, "{what}: {now:#?}");
+    for (name, head) in &now.heads {
+        let allowed = before.heads.get(name).into_iter().chain(after.heads.get(name));
+        let allowed: Vec<u64> = allowed.copied().collect();
+        let renamed = name == "renamed" && *head + 1 == after.heads[name];
+        assert!(allowed.contains(head) || renamed, "{what}: {name} is at {head}, not {allowed:?}");
+    }
+    let Some((table, commit, slot)) = unknown else { return };
+    let status = session.tt.commit_status(table, commit, slot).await.unwrap();
+    match (asked.unwrap(), status) {
+        (CommitStatus::Committed { lsn, .. }, CommitStatus::Committed { lsn: again, .. }) => assert_eq!(lsn, again),
+        (CommitStatus::Undecided, _) | (CommitStatus::NotCommitted, CommitStatus::NotCommitted) => {}
+        changed => panic!("{what}: commit_status changed its mind: {changed:?}"),
+    }
+    if let CommitStatus::Committed { lsn, .. } = status {
+        assert_eq!(lsn, slot, "{what}: the same slot while it is unclear");
+    }
+}
+
+/// Every trouble at every put of the verb.
+async fn verb(sql: &str) {
+    let start = prepared().await;
+    let before = Contents::of(Arc::new(start.fork())).await;
+    let (puts, after) = clean_run(&start, sql).await;
+    assert!(puts.iter().any(|put| is_log(&put.path)), "{sql}: {puts:?}");
+    for (at, put) in puts.iter().enumerate() {
+        for trouble in TROUBLES {
+            one(&start, &before, &after, sql, at + 1, &put.path, *trouble).await;
+        }
+        if is_log(&put.path) {
+            for refusal in [None, Some(Fault::Precondition412)] {
+                race(&start, &after, sql, at + 1, &put.path, refusal).await;
+            }
+        }
+    }
+}
+
+/// Somebody else takes the slot just before the k-th put, and the store refuses with 409 or 412.
+async fn race(start: &InMemory, after: &Contents, sql: &str, k: usize, put: &Path, refusal: Option<Fault>) {
+    let what = format!("{sql}, put {k} ({put}) loses a race, refused with {refusal:?}");
+    let objects: Arc<dyn ObjectStore> = Arc::new(start.fork());
+    let refusing = FaultStore::new(Arc::clone(&objects), 1);
+    if let Some(fault) = refusal {
+        refusing.add(Rule::on(Op::Put).fault(fault));
+    }
+    let hanging = FaultStore::new(Arc::new(refusing), 1);
+    let session = Session::impatient(Arc::new(hanging.clone()), Duration::from_secs(5)).await;
+    hanging.add(Rule::on(Op::Put).nth(k as u64).fault(Fault::HangUntilReleased));
+    let running = tokio::spawn({
+        let (session, sql) = (session.clone(), sql.to_owned());
+        async move { session.run(&sql).await }
+    });
+    while hanging.fired() == 0 && !running.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let other = Session::open(Arc::clone(&objects)).await;
+    let sneaked = match put.as_ref().starts_with("_catalog") {
+        true => other.run("CREATE SCHEMA sneaked").await.is_ok(),
+        false => {
+            let mut done = false;
+            for (name, sneak) in [
+                ("t", "INSERT INTO t VALUES (99, 99)"),
+                ("p", "INSERT INTO p VALUES (99, 99, 'z')"),
+                ("ten", "INSERT INTO ten VALUES (99, 99)"),
+            ] {
+                let id = super::lake::table_id(Arc::clone(&objects), if name == "t" && sql.contains("RENAME") { "renamed" } else { name });
+                let sneak = if sql.contains("RENAME") { sneak.replace("INTO t ", "INTO renamed ") } else { sneak.to_owned() };
+                if layout::table_of(put) == Some(id.await) {
+                    other.ok(&sneak).await;
+                    done = true;
+                }
+            }
+            done
+        }
+    };
+    hanging.release().await;
+    let result = running.await.unwrap();
+    session.tt.flush().await;
+    if let Err(error) = &result {
+        panic!("{what}: {error}");
+    }
+    let now = Contents::of(Arc::clone(&objects)).await;
+    let mut expected = after.clone();
+    if sneaked && put.as_ref().starts_with("_catalog") {
+        assert_eq!(now.catalog, after.catalog + 1, "{what}");
+        expected.others = now.others.clone();
+        assert!(now.others.contains(&"sneaked".to_owned()), "{what}");
+    }
+    for (name, rows) in &now.tables {
+        let mut rows = rows.clone();
+        let had = rows.len();
+        rows.retain(|row| !row.starts_with("99 99"));
+        assert!(had - rows.len() <= 1, "{what}: {rows:?}");
+        assert_eq!(Some(&rows), after.tables.get(name), "{what}: table {name}");
+    }
+    assert_eq!(now.others, expected.others, "{what}");
+    assert_eq!(now.tables.keys().collect::<Vec<_>>(), after.tables.keys().collect::<Vec<_>>(), "{what}");
+}
+
+macro_rules! verbs {
+    ($($name:ident: $sql:literal;)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            verb($sql).await;
+        }
+    )*};
+}
+
+verbs! {
+    create_table: "CREATE TABLE n (k BIGINT PRIMARY KEY, v BIGINT)";
+    create_table_as: "CREATE TABLE n AS SELECT * FROM t";
+    insert_into: "INSERT INTO t VALUES (3, 31), (4, 40)";
+    insert_into_new_partitions: "INSERT INTO p VALUES (1, 9, 'a'), (5, 5, 'c')";
+    insert_before_a_checkpoint: "INSERT INTO ten VALUES (1, 1)";
+    insert_overwrite: "INSERT OVERWRITE TABLE t VALUES (7, 70)";
+    delete: "DELETE FROM t WHERE k = 2";
+    compact: "ALTER TABLE t COMPACT MAJOR";
+    set_properties: "ALTER TABLE t SET TBLPROPERTIES ('comment.by' = 'me')";
+    rename: "ALTER TABLE t RENAME TO renamed";
+    drop_table: "DROP TABLE t";
+    create_schema: "CREATE SCHEMA s";
+    create_view: "CREATE VIEW w AS SELECT k FROM t";
+}
