@@ -16,7 +16,7 @@ use datafusion_timetravel::table::TableLog;
 use datafusion_timetravel::{Error, SessionContextExt, TimeTravel};
 
 /// A session whose default schema is that of a warehouse.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Session {
     pub tt: TimeTravel,
     pub ctx: SessionContext,
