@@ -39,6 +39,12 @@ pub(super) async fn table(run: &mut Run<'_>, pin: &Arc<Pin>, name: TableName, cr
         _ => IfExists::Fail,
     };
     let declared = fields(&run.state, &create.columns).await?;
+    let untyped = create.partition_columns.iter().find(|column| column.data_type == ast::DataType::Unspecified);
+    if let Some(column) = untyped.filter(|_| create.query.is_none() || !declared.is_empty()) {
+        let name_of = normalized(&column.name);
+        let message = format!("table {name}: partition column {name_of:?} has no type: write PARTITIONED BY ({name_of} STRING), and leave it out of the list of columns");
+        return Err(Error::new(Code::InvalidSchema, message).into());
+    }
     let mut partitions = fields(&run.state, &create.partition_columns.iter().filter(|c| c.data_type != ast::DataType::Unspecified).cloned().collect::<Vec<_>>()).await?;
     let query = match create.query {
         Some(query) => {

@@ -126,16 +126,13 @@ async fn opening_a_table_of_a_thousand_commits_is_four_gets() {
 #[tokio::test]
 async fn pruned_partitions_and_files_are_not_read() {
     let lake = Counted::new().await;
-    lake.session.ok("CREATE TABLE p (k BIGINT PRIMARY KEY, v BIGINT, d STRING) PARTITIONED BY (d)").await;
+    lake.session.ok("CREATE TABLE p (k BIGINT PRIMARY KEY, v BIGINT) PARTITIONED BY (d STRING)").await;
     lake.session.ok("INSERT INTO p VALUES (1, 1, 'a'), (2, 2, 'a'), (1, 10, 'b')").await;
     lake.session.ok("INSERT INTO p VALUES (1, 3, 'a'), (1, 11, 'b')").await;
     lake.session.ok("CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)").await;
     lake.session.ok("INSERT INTO t VALUES (1, 1), (2, 2)").await;
     lake.session.ok("INSERT INTO t VALUES (101, 1), (102, 2)").await;
     lake.session.ok("INSERT INTO t VALUES (102, 3)").await;
-    for sql in ["LIST PARTITIONS p", "SELECT * FROM p", "SELECT * FROM p WHERE d = 'a'", "SELECT * FROM p WHERE d = 'b'", "EXPLAIN FORMAT INDENT SELECT sum(v) FROM p WHERE d = 'a'", "DESC EXTENDED p"] {
-        println!("{sql}: {:#?}", lake.session.ok(sql).await);
-    }
     for (one, other, whole, files) in [
         ("SELECT sum(v) FROM p WHERE d = 'a'", "SELECT sum(v) FROM p WHERE d = 'b'", "SELECT sum(v) FROM p", 4),
         ("SELECT sum(v) FROM t WHERE k < 50", "SELECT sum(v) FROM t WHERE k > 50", "SELECT sum(v) FROM t", 3),
