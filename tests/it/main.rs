@@ -6,6 +6,7 @@ mod docs;
 mod file_choice;
 mod format;
 mod lake;
+mod laws;
 mod processes;
 mod protocol;
 mod slt;

@@ -1,0 +1,74 @@
+//! Printing a result as datafusion-cli does, with the row count and the elapsed time as this shell is set.
+
+use std::io::Write;
+
+use datafusion::common::instant::Instant;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::spill::get_record_batch_memory_size;
+use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
+use datafusion_cli::print_format::PrintFormat;
+use datafusion_cli::print_options::MaxRows;
+use futures::StreamExt;
+
+use crate::session::Shell;
+
+/// Executes the frame and prints its rows. A table holds no more than its most rows in memory.
+pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[String], start: Instant) -> Result<()> {
+    let maxrows = if is_inspection(frame.logical_plan(), words) { MaxRows::Unlimited } else { shell.print.maxrows };
+    let task = shell.ctx.task_ctx();
+    let options = task.session_config().options().format.clone();
+    let plan = frame.create_physical_plan().await?;
+    let format = match shell.print.format {
+        PrintFormat::Automatic => PrintFormat::Table,
+        format => format,
+    };
+
+    if plan.boundedness().is_unbounded() {
+        let stream = execute_stream(plan, task)?;
+        return shell.print.print_stream(stream, start, &options).await;
+    }
+
+    let limit = match maxrows {
+        MaxRows::Limited(rows) if format == PrintFormat::Table => rows,
+        _ => usize::MAX,
+    };
+    let schema = plan.schema();
+    let reservation = MemoryConsumer::new("timetravel-cli").register(task.memory_pool());
+    let mut stream = execute_stream(plan, task)?;
+    let mut batches = Vec::new();
+    let mut rows = 0_usize;
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        // The batch that passes the limit is kept as well: printing needs to see that there are more rows.
+        if rows <= limit {
+            reservation.try_grow(get_record_batch_memory_size(&batch))?;
+            batches.push(batch.clone());
+        }
+        rows += batch.num_rows();
+    }
+
+    let mut out = std::io::stdout().lock();
+    if !schema.fields().is_empty() {
+        format.print_batches(&mut out, schema, &batches, maxrows, true, &options)?;
+    }
+    if !shell.print.quiet {
+        let hidden =
+            if rows > limit { format!(" (First {limit} displayed. Use --maxrows to adjust)") } else { String::new() };
+        writeln!(out, "{rows} row(s) fetched.{hidden}")?;
+        if shell.timing {
+            writeln!(out, "Elapsed {:.3} seconds.", start.elapsed().as_secs_f64())?;
+        }
+        writeln!(out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Whether the result describes something, and is shown whole however many rows it has.
+fn is_inspection(plan: &LogicalPlan, words: &[String]) -> bool {
+    matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::DescribeTable(_))
+        || matches!(words.first().map(String::as_str), Some("SHOW" | "DESC" | "DESCRIBE" | "LIST" | "EXPLAIN"))
+}
