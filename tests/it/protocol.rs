@@ -5,12 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
+use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion_timetravel::Code;
 use datafusion_timetravel::log::{CommitStatus, Lsn};
 use datafusion_timetravel::store::layout::{self, LogRoot};
 use datafusion_timetravel::store::testing::{Call, CountingStore, Fault, FaultStore, Op, Rule};
 use datafusion_timetravel::store::{CommitId, ObjectStore, Path, TableId};
 use object_store::memory::InMemory;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use super::lake::{Contents, Session, ours};
 
@@ -21,6 +25,7 @@ const START: &[&str] = &[
     "INSERT INTO t VALUES (2, 21), (3, 30)",
     "CREATE TABLE p (k BIGINT PRIMARY KEY, v BIGINT) PARTITIONED BY (d STRING)",
     "INSERT INTO p VALUES (1, 1, 'a'), (2, 2, 'b')",
+    "CREATE TABLE large (k BIGINT PRIMARY KEY, v BYTEA)",
     "CREATE TABLE ten (k BIGINT PRIMARY KEY, v BIGINT)",
     "ALTER TABLE ten SET TBLPROPERTIES ('x' = '2')",
     "ALTER TABLE ten SET TBLPROPERTIES ('x' = '3')",
@@ -44,6 +49,8 @@ enum Trouble {
     Always(Fault),
     /// All that follows fails too, as if the network were gone.
     Down(Fault),
+    /// Once, and the slot can't be read back at first.
+    Blind(Fault),
 }
 
 const TROUBLES: &[Trouble] = &[
@@ -60,6 +67,9 @@ const TROUBLES: &[Trouble] = &[
     Trouble::Always(Fault::FailBefore),
     Trouble::Down(Fault::Kill { applied: true }),
     Trouble::Down(Fault::Kill { applied: false }),
+    Trouble::Blind(Fault::ApplyThenError),
+    Trouble::Blind(Fault::Timeout { applied: false }),
+    Trouble::Blind(Fault::LateApply { after: Some(1) }),
 ];
 
 /// A warehouse in memory, and copies of it.
@@ -77,15 +87,47 @@ fn is_log(path: &Path) -> bool {
     path.as_ref().contains("/_log/")
 }
 
+/// A put of a clean run, and how often its object was asked for before.
+struct Put {
+    path: Path,
+    looked_for: u64,
+}
+
+fn large_source_for(session: &Session, sql: &str) {
+    if sql.contains("memory.public.large") {
+        large_source(session);
+    }
+}
+
+/// `memory.public.large`: rows that make a file too large for one put.
+fn large_source(session: &Session) {
+    let mut random = StdRng::seed_from_u64(1);
+    let values = (0..90).map(|_| (0..16_384).flat_map(|_| random.random::<u64>().to_le_bytes()).collect::<Vec<u8>>());
+    let rows = RecordBatch::try_from_iter([
+        ("k", Arc::new(Int64Array::from_iter_values(0..90)) as ArrayRef),
+        ("v", Arc::new(BinaryArray::from_iter_values(values)) as ArrayRef),
+    ]);
+    let rows = rows.unwrap();
+    let (catalog, schema) = (MemoryCatalogProvider::new(), MemorySchemaProvider::new());
+    let table = MemTable::try_new(rows.schema(), vec![vec![rows]]).unwrap();
+    schema.register_table("large".to_owned(), Arc::new(table)).unwrap();
+    catalog.register_schema("public", Arc::new(schema)).unwrap();
+    session.ctx.register_catalog("memory", Arc::new(catalog));
+}
+
 /// The puts of a clean run, in order, and what it leaves.
-async fn clean_run(start: &InMemory, sql: &str) -> (Vec<Call>, Contents) {
+async fn clean_run(start: &InMemory, sql: &str) -> (Vec<Put>, Contents) {
     let objects = Arc::new(start.fork());
     let counting = CountingStore::new(Arc::clone(&objects) as _);
     let session = Session::open(Arc::new(counting.clone())).await;
     counting.reset();
+    large_source_for(&session, sql);
     session.ok(sql).await;
     session.tt.flush().await;
-    let puts = counting.trace().into_iter().filter(|call| call.op == Op::Put).collect();
+    let trace = counting.trace();
+    let looked_for = |path: &Path, at: usize| trace[..at].iter().filter(|call| call.op == Op::Get && call.path == *path).count() as u64;
+    let puts = trace.iter().enumerate().filter(|(_, call)| call.op == Op::Put);
+    let puts = puts.map(|(at, Call { path, .. })| Put { path: path.clone(), looked_for: looked_for(path, at) }).collect();
     (puts, Contents::of(objects).await)
 }
 
@@ -102,17 +144,24 @@ fn named(message: &str) -> (Option<TableId>, CommitId, Lsn) {
 }
 
 /// One verb, one put, one trouble.
-async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k: usize, put: &Path, trouble: Trouble) {
+async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k: usize, put: &Put, trouble: Trouble) {
+    let (put, looked_for) = (&put.path, put.looked_for);
     let what = format!("{sql}, put {k} ({put}), {trouble:?}");
     let inner = Arc::new(start.fork());
     let objects: Arc<dyn ObjectStore> = Arc::clone(&inner) as _;
     let faults = FaultStore::new(Arc::clone(&objects), 1);
     let session = Session::impatient(Arc::new(faults.clone()), PATIENCE).await;
     faults.add(match trouble {
-        Trouble::Once(fault) | Trouble::Down(fault) => Rule::on(Op::Put).nth(k as u64).fault(fault),
+        Trouble::Once(fault) | Trouble::Down(fault) | Trouble::Blind(fault) => Rule::on(Op::Put).nth(k as u64).fault(fault),
         // Retries of the k-th put are the only puts that follow it in the same log; fresh names can't be foretold.
         Trouble::Always(fault) => Rule::on(Op::Put).from(k as u64).fault(fault),
     });
+    if matches!(trouble, Trouble::Blind(_)) {
+        for failing in 1..=2 {
+            faults.add(Rule::on(Op::Get).path(put.as_ref()).nth(looked_for + failing));
+        }
+    }
+    large_source_for(&session, sql);
     let result = session.run(sql).await;
     session.tt.flush().await;
     assert!(faults.fired() > 0 || matches!(trouble, Trouble::Once(Fault::Precondition412)), "{what}: nothing happened");
@@ -135,11 +184,12 @@ async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k
         }
     }
     if is_log(put) {
-        let may_fail = !matches!(trouble, Trouble::Once(_));
+        let may_fail = matches!(trouble, Trouble::Always(_) | Trouble::Down(_));
         assert!(result.is_ok() || may_fail, "{what}: {result:?}");
         assert!(result.is_ok() || unknown.is_some(), "{what}: {result:?} instead of CommitStateUnknown");
     } else {
-        assert!(unknown.is_none() || !matches!(trouble, Trouble::Once(_)), "{what}: {result:?}");
+        let log_failed = matches!(trouble, Trouble::Always(_) | Trouble::Down(_));
+        assert!(unknown.is_none() || log_failed, "{what}: {result:?}");
     }
 
     // A request on its way lands now; whoever has its place keeps it.
@@ -153,6 +203,7 @@ async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k
     // The next statement works, and where nothing had happened, so does the same one again.
     let now = Contents::of(Arc::clone(&objects)).await;
     let fresh = Session::open(Arc::clone(&objects)).await;
+    large_source_for(&fresh, sql);
     for next in [&session, &fresh] {
         if !now.looks_like(after) && Contents::of(Arc::clone(&objects)).await.looks_like(before) {
             next.ok(sql).await;
@@ -204,10 +255,10 @@ async fn verb(sql: &str) {
     let start = prepared().await;
     let before = Contents::of(Arc::new(start.fork())).await;
     let (puts, after) = clean_run(&start, sql).await;
-    assert!(puts.iter().any(|put| is_log(&put.path)), "{sql}: {puts:?}");
+    assert!(puts.iter().any(|put| is_log(&put.path)), "{sql}");
     for (at, put) in puts.iter().enumerate() {
         for trouble in TROUBLES {
-            one(&start, &before, &after, sql, at + 1, &put.path, *trouble).await;
+            one(&start, &before, &after, sql, at + 1, put, *trouble).await;
         }
         if is_log(&put.path) {
             for refusal in [None, Some(Fault::Precondition412)] {
@@ -301,5 +352,40 @@ verbs! {
     rename: "ALTER TABLE t RENAME TO renamed";
     drop_table: "DROP TABLE t";
     create_schema: "CREATE SCHEMA s";
+    insert_in_parts: "INSERT INTO large SELECT * FROM memory.public.large";
     create_view: "CREATE VIEW w AS SELECT k FROM t";
+}
+
+/// A commit whose requests are all on their way still is undecided; once another has its slot it is not committed, and
+/// the late request changes nothing.
+#[tokio::test]
+async fn a_slot_that_another_took_settles_an_unknown_commit() {
+    let start = prepared().await;
+    for (sql, other) in [
+        ("INSERT INTO t VALUES (3, 31)", "INSERT INTO t VALUES (77, 77)"),
+        ("DELETE FROM t WHERE k = 2", "INSERT INTO t VALUES (77, 77)"),
+        ("ALTER TABLE t COMPACT MAJOR", "INSERT INTO t VALUES (77, 77)"),
+        ("DROP TABLE t", "INSERT INTO t VALUES (77, 77)"),
+        ("ALTER TABLE t RENAME TO renamed", "CREATE SCHEMA other"),
+        ("CREATE SCHEMA s", "CREATE SCHEMA other"),
+    ] {
+        let objects: Arc<dyn ObjectStore> = Arc::new(start.fork());
+        let faults = FaultStore::new(Arc::clone(&objects), 1);
+        let session = Session::impatient(Arc::new(faults.clone()), PATIENCE).await;
+        faults.add(Rule::on(Op::Put).path("/_log/").fault(Fault::LateApply { after: None }));
+        let error = session.run(sql).await.unwrap_err();
+        assert_eq!(ours(&error).code(), Code::CommitStateUnknown, "{sql}: {error}");
+        let (table, commit, slot) = named(ours(&error).message());
+        assert_eq!(session.tt.commit_status(table, commit, slot).await.unwrap(), CommitStatus::Undecided, "{sql}");
+        faults.clear();
+        assert!(faults.late() > 1, "{sql}: sent again to the same slot");
+        Session::open(Arc::clone(&objects)).await.ok(other).await;
+        let now = Contents::of(Arc::clone(&objects)).await;
+        assert_eq!(session.tt.commit_status(table, commit, slot).await.unwrap(), CommitStatus::NotCommitted, "{sql}");
+        faults.release().await;
+        assert_eq!(Contents::of(Arc::clone(&objects)).await, now, "{sql}");
+        assert_eq!(session.tt.commit_status(table, commit, slot).await.unwrap(), CommitStatus::NotCommitted, "{sql}");
+        session.ok(sql).await;
+        assert_ne!(Contents::of(objects).await, now, "{sql}");
+    }
 }
