@@ -46,6 +46,14 @@ pub(super) async fn table(
         _ => IfExists::Fail,
     };
     let declared = fields(&run.state, &create.columns).await?;
+    let untyped = create.partition_columns.iter().find(|column| column.data_type == ast::DataType::Unspecified);
+    if let Some(column) = untyped.filter(|_| create.query.is_none() || !declared.is_empty()) {
+        let name_of = normalized(&column.name);
+        let message = format!(
+            "table {name}: partition column {name_of:?} has no type: write PARTITIONED BY ({name_of} STRING), and leave it out of the list of columns"
+        );
+        return Err(Error::new(Code::InvalidSchema, message).into());
+    }
     let mut partitions = fields(
         &run.state,
         &create

@@ -43,6 +43,17 @@ async fn commits_go_through_the_log_store_alone() {
 }
 
 #[tokio::test]
+async fn a_409_with_nothing_stored_is_no_object() {
+    let (faults, store) = memory();
+    faults.add(Rule::on(Op::Put).nth(1).fault(Fault::Conflict409));
+    store.put_new(&Path::from("file"), body("1")).await.unwrap();
+    faults.add(Rule::on(Op::Put).fault(Fault::Conflict409));
+    let error = store.put_new(&Path::from("other"), body("1")).await.unwrap_err();
+    assert_eq!(error.code(), Code::StoreUnavailable);
+    assert_eq!(store.read(&Path::from("other")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_no_open_question() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path().to_str().unwrap(), []).unwrap();
