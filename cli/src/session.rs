@@ -60,7 +60,7 @@ impl Shell {
             ctx.register_catalog(SESSION_CATALOG, session_catalog()?);
         }
         for (name, warehouse) in names.iter().zip(&warehouses) {
-            ctx.with_timetravel(name, warehouse)?;
+            ctx.with_timetravel(name, warehouse).await?;
         }
 
         let mut warehouses = warehouses.into_iter();

@@ -115,6 +115,26 @@ impl Pin {
         Ok(tables.entry(entry.id).or_insert(table).clone())
     }
 
+    /// A table by its id, live or dropped. The name only has to be one that it has or had last.
+    ///
+    /// # Errors
+    /// [`Code::TableNotFound`]; [`Code::PermissionDenied`]: a live table needs ShowHistory, a dropped one List (R192).
+    pub async fn table_by_id(&self, name: &TableName, id: TableId) -> Result<PinnedTable> {
+        let entry = self.catalog.state.table(id).filter(|entry| entry.name == *name);
+        match entry {
+            Some(entry) if entry.dropped.is_none() => self.table_for(name, Privilege::ShowHistory).await,
+            _ => {
+                self.warehouse.authorize(&self.caller, Privilege::List, &Target::Project)?;
+                let entry = entry.ok_or_else(|| {
+                    Error::new(Code::TableNotFound, format!("no table {name} has the id {id}: SHOW HISTORY FOR TABLES lists names and ids"))
+                })?;
+                let log = self.warehouse.table_log(entry.id);
+                let snapshot = log.snapshot().await?;
+                if snapshot.is_empty() { Err(log.missing()) } else { Ok(PinnedTable { name: name.clone(), id, log, snapshot }) }
+            }
+        }
+    }
+
     /// The error for a name that stands for nothing.
     pub fn missing(&self, name: &TableName) -> Error {
         match self.catalog.state.dropped(name).last() {

@@ -81,8 +81,10 @@ async fn readable_version(table: &PinnedTable, now: Timestamp, v: i64) -> Result
     if lsn == head {
         return Ok(lsn);
     }
+    // Operations that change no data leave the content of a version current.
+    let later = table.log.commits(&table.snapshot, lsn.next(), head).await?;
+    let Some(ended) = later.iter().find(|info| info.operation.is_data()).map(|info| info.time) else { return Ok(lsn) };
     let retain = properties::retain(&table.snapshot.state);
-    let ended = table.log.info(&table.snapshot, lsn.next()).await?.time;
     if ended > now.saturating_sub(retain) && !retain.is_zero() {
         return Ok(lsn);
     }

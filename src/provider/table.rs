@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
-use datafusion::common::{Constraint, Constraints, DataFusionError, Result, Statistics};
+use datafusion::common::{Constraint, Constraints, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::logical_expr::dml::InsertOp;
@@ -20,7 +20,7 @@ use crate::error::{Code, Error};
 use crate::log::{Lsn, Operation};
 use crate::ops::insert::{Overwrite, WriteIntent};
 use crate::ops::{Pin, PinnedTable};
-use crate::scan::{ReadRange, ScanRequest};
+use crate::scan::{ReadRange, ScanRequest, is_partition_filter};
 use crate::table::{PartitionValues, TableSchema};
 
 /// A pinned table as DataFusion reads and writes it.
@@ -79,13 +79,9 @@ impl TimeTravelTable {
         } else {
             Constraints::new_unverified(vec![Constraint::PrimaryKey(key)])
         };
-        Ok(Self { pin, table, range, schema, arrow, constraints, defaults: vec![], target: Target::Undecided(WriteScope::default()) })
-    }
-
-    /// With the defaults of its columns.
-    pub(crate) fn with_defaults(mut self, defaults: Vec<(String, Expr)>) -> Self {
-        self.defaults = defaults;
-        self
+        let defaults = defaults(&schema)?;
+        let target = Target::Undecided(WriteScope::default());
+        Ok(Self { pin, table, range, schema, arrow, constraints, defaults, target })
     }
 
     /// As the target of a write.
@@ -202,9 +198,14 @@ impl TableProvider for TimeTravelTable {
         Ok(warehouse.scanner().plan(session, request).await?)
     }
 
-    /// Filters prune partitions, files, row groups and pages; DataFusion checks the rows.
+    /// Filters on partition columns are applied for good; others prune files, row groups and pages, and DataFusion
+    /// checks the rows.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let support = |filter: &&Expr| match is_partition_filter(&self.schema, filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     fn statistics(&self) -> Option<Statistics> {
@@ -235,6 +236,16 @@ impl TableProvider for TimeTravelTable {
     async fn update(&self, _: &dyn Session, _: Vec<(String, Expr)>, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
         Err(self.refuse("UPDATE"))
     }
+}
+
+/// The defaults of the columns that have one.
+fn defaults(schema: &TableSchema) -> Result<Vec<(String, Expr)>> {
+    let with_default = schema.all().filter_map(|column| Some((column, column.default.as_deref()?)));
+    let literal = |(column, text): (&crate::table::Column, &str)| {
+        let value = ScalarValue::try_from_array(&crate::table::text::from_text(&[Some(text)], &column.data_type)?, 0)?;
+        Ok((column.name.clone(), Expr::Literal(value, None)))
+    };
+    with_default.map(literal).collect()
 }
 
 /// The table behind a DataFusion table source, if it is one of ours.

@@ -38,7 +38,8 @@ pub(super) async fn functions(statement: &mut DFStatement, state: &SessionState,
         pin.warehouse().authorize(pin.caller(), Privilege::Select, &crate::auth::Target::Table(&table.name))?;
         let (lsn, time) = version::nth_latest(&table, call.n).await?;
         values.push_back(match call.timestamp {
-            false => Expr::value(Value::Number(lsn.get().to_string(), false)),
+            // Not a bare number, which in ORDER BY and GROUP BY would be a column's place.
+            false => expression(&format!("CAST({} AS BIGINT)", lsn.get()))?,
             true => expression(&format!("arrow_cast('{time}', 'Timestamp(Microsecond, Some(\"UTC\"))')"))?,
         });
     }

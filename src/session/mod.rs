@@ -7,6 +7,7 @@ mod dml;
 mod extension;
 mod overlay;
 mod pins;
+mod prepared;
 mod run;
 mod show;
 mod views;
@@ -18,6 +19,7 @@ use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use crate::auth::{AllowAll, Authorizer, Caller};
 use crate::error::Result;
@@ -26,6 +28,7 @@ use crate::ops::Warehouse;
 use crate::store::{Clock, CommitId, Durability, Ids, Store, TableId};
 
 pub use extension::{SessionContextExt, SessionStateBuilderExt};
+use prepared::Prepared;
 
 /// A warehouse: one project with its catalog and all its tables, on any object store.
 ///
@@ -51,6 +54,7 @@ pub use extension::{SessionContextExt, SessionStateBuilderExt};
 pub struct TimeTravel {
     warehouse: Warehouse,
     caller: Caller,
+    prepared: Prepared,
 }
 
 impl TimeTravel {
@@ -83,13 +87,13 @@ impl TimeTravel {
     pub async fn with_store(store: Store) -> Result<Self> {
         let warehouse = Warehouse::new(store, Arc::new(AllowAll));
         warehouse.catalog().snapshot().await?;
-        Ok(Self { warehouse, caller: Caller::default() })
+        Ok(Self { warehouse, caller: Caller::default(), prepared: Prepared::default() })
     }
 
     /// The same warehouse for another caller, whom history and audit name and the authorizer is asked about.
     #[must_use]
     pub fn with_caller(&self, actor: impl Into<String>, reason: Option<String>) -> Self {
-        Self { warehouse: self.warehouse.clone(), caller: Caller { actor: actor.into(), reason } }
+        Self { caller: Caller { actor: actor.into(), reason }, ..self.clone() }
     }
 
     /// The warehouse.
@@ -120,6 +124,14 @@ impl TimeTravel {
         run::run(self, ctx, sql, options).await
     }
 
+    /// The statements of a script; see [`split_statements`].
+    ///
+    /// # Errors
+    /// A text or comment has no end.
+    pub fn split(&self, script: &str) -> Result<Vec<String>> {
+        split_statements(script)
+    }
+
     /// The warnings of statements since the last call.
     pub fn warnings(&self) -> Vec<String> {
         self.warehouse.take_warnings()
@@ -140,6 +152,19 @@ impl TimeTravel {
             None => self.warehouse.catalog().commit_status(commit, slot).await,
         }
     }
+}
+
+/// Cuts a script into statements at each `;` that isn't inside a text or comment.
+///
+/// # Errors
+/// A text or comment has no end.
+pub fn split_statements(script: &str) -> Result<Vec<String>> {
+    crate::sql::split(script, &GenericDialect {})
+}
+
+/// Whether the text ends a statement with `;`, for a shell that reads line by line.
+pub fn is_complete(text: &str) -> bool {
+    crate::sql::is_complete(text, &GenericDialect {})
 }
 
 /// Settings of a warehouse.
@@ -219,7 +244,7 @@ impl TimeTravelBuilder {
         }
         let warehouse = Warehouse::new(store, self.authorizer);
         warehouse.catalog().snapshot().await?;
-        Ok(TimeTravel { warehouse, caller: self.caller })
+        Ok(TimeTravel { warehouse, caller: self.caller, prepared: Prepared::default() })
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProvider, CatalogProviderList};
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider};
 use datafusion::datasource::TableProvider;
 use datafusion::execution::SessionState;
 
 use super::pins::Pins;
-use crate::catalog::TableName;
+use crate::catalog::{DEFAULT_SCHEMA, TableName};
 use crate::error::Result;
 
 /// Views by catalog and name, planned for one statement.
@@ -23,6 +23,11 @@ pub(super) async fn state(original: &SessionState, pins: &mut Pins, views: &View
         if let Some(catalog) = pins.warehouses().catalog(&name) {
             pinned.insert(name, Arc::new(catalog.pinned(pin, views)));
         }
+    }
+    let default = &original.config_options().catalog.default_catalog;
+    if let Some(inner) = pinned.get(default).cloned().or_else(|| original.catalog_list().catalog(default)) {
+        let projects = pinned.clone();
+        pinned.insert(default.clone(), Arc::new(Projects { inner, projects, schemas: schemas_of(pins, default) }));
     }
     let mut state = original.clone();
     let inner = Arc::clone(state.catalog_list());
@@ -48,5 +53,44 @@ impl CatalogProviderList for Overlay {
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
         self.pinned.get(name).cloned().or_else(|| self.inner.catalog(name))
+    }
+}
+
+/// The schemas of a warehouse; none for a foreign catalog, which knows its own.
+fn schemas_of(pins: &Pins, catalog: &str) -> Option<Vec<String>> {
+    pins.pinned(catalog).map(|pin| pin.catalog().state.schemas().map(ToOwned::to_owned).collect())
+}
+
+/// The default catalog, in which a schema that doesn't exist may be the name of a project: two parts are schema.table,
+/// else project.table.
+#[derive(Debug)]
+struct Projects {
+    inner: Arc<dyn CatalogProvider>,
+    projects: HashMap<String, Arc<dyn CatalogProvider>>,
+    schemas: Option<Vec<String>>,
+}
+
+impl CatalogProvider for Projects {
+    fn schema_names(&self) -> Vec<String> {
+        self.inner.schema_names()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let known = match &self.schemas {
+            Some(schemas) => schemas.iter().any(|schema| schema == name),
+            None => self.inner.schema(name).is_some(),
+        };
+        match self.projects.get(name).filter(|_| !known) {
+            Some(project) => project.schema(DEFAULT_SCHEMA),
+            None => self.inner.schema(name),
+        }
+    }
+
+    fn register_schema(&self, name: &str, schema: Arc<dyn SchemaProvider>) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
+        self.inner.register_schema(name, schema)
+    }
+
+    fn deregister_schema(&self, name: &str, cascade: bool) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
+        self.inner.deregister_schema(name, cascade)
     }
 }

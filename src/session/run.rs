@@ -13,11 +13,11 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, bind, create, dml, overlay, show, views};
+use super::{TimeTravel, bind, create, dml, overlay, prepared, show, views};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
-use crate::provider::{TimeTravelTable, Warehouses, of_source};
+use crate::provider::{TimeTravelTable, of_source};
 use crate::sql::{ObjectPath, Parsed, Statement, Syntax, parse};
 
 /// What one statement runs with.
@@ -32,9 +32,8 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(tt: &'a TimeTravel, ctx: &'a SessionContext, options: SQLOptions) -> Self {
         let state = ctx.state();
-        let warehouses = Warehouses::of(state.catalog_list());
-        let clock = tt.warehouse().store().now();
-        Self { tt, ctx, state, pins: Pins::new(warehouses, tt.caller().clone(), clock), options }
+        let pins = Pins::new(state.catalog_list(), tt.caller().clone(), tt.warehouse().store().now());
+        Self { tt, ctx, state, pins, options }
     }
 
     /// The Pin and the name that a path means; none where it is not in a warehouse.
@@ -95,7 +94,10 @@ pub(super) async fn run(tt: &TimeTravel, ctx: &SessionContext, sql: &str, option
     let Parsed { statement, stock, .. } = parsed;
     let mut run = Run::new(tt, ctx, options);
     match statement {
-        Statement::DataFusion(statement) => dml::query(&mut run, *statement).await,
+        Statement::DataFusion(statement) => match prepared::intercept(&mut run, &statement).await? {
+            Some(frame) => Ok(frame),
+            None => dml::query(&mut run, *statement).await,
+        },
         Statement::Insert(insert) => dml::insert(&mut run, &insert).await,
         Statement::Explain(explain) => dml::explain_insert(&mut run, &explain).await,
         Statement::CreateTable(create) => match run.find(&create.name).await? {
@@ -163,7 +165,7 @@ pub(super) async fn run(tt: &TimeTravel, ctx: &SessionContext, sql: &str, option
             None => foreign(&mut run, stock, &truncate.table).await,
         },
         Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
-        Statement::ShowTablesHistory(_) => Err(later("SHOW HISTORY FOR TABLES", "a warehouse")),
+        Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
         Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
         Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
@@ -237,8 +239,7 @@ async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, 
     let functions = bind::function_names(statement);
     for reference in state.resolve_table_references(statement)? {
         let config = Arc::clone(state.config_options());
-        let (catalog, _) = crate::provider::resolve(reference.clone(), &config);
-        let Some((pin, name)) = pins.find(reference, &config).await? else { continue };
+        let Some((catalog, pin, name)) = pins.locate(reference, &config).await? else { continue };
         match pin.catalog().state.object(&name) {
             Some(Object::Table(_)) => {
                 pin.table(&name).await?;

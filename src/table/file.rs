@@ -148,6 +148,17 @@ pub struct FileEntry {
     pub counted: Lifetime,
 }
 
+impl FileEntry {
+    /// Whether nothing but compaction has made it visible or ended that after `version`.
+    pub fn only_compacted_since(&self, version: Lsn) -> bool {
+        self.visible.spans().iter().all(|span| {
+            let opened = span.since <= version || (span.since == self.lsn && self.operation == Operation::Compact);
+            let ended = span.until.is_none_or(|until| until <= version) || span.cause == Some(Operation::Compact);
+            opened && ended
+        })
+    }
+}
+
 /// The values of the partition columns, as text, in column order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

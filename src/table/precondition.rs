@@ -79,8 +79,10 @@ fn unchanged(head: &TableState, name: &str, base: Lsn, filter: &PartitionFilter)
             return Err(conflict(name, "a partition that it reads was created, dropped or restored"));
         }
     }
+    // Without a key, UPDATE and DELETE rewrite files and leave the counted ones alone.
+    let keyed = head.schema()?.is_keyed();
     for entry in head.files() {
-        let changed = !entry.counted.unchanged_since(base);
+        let changed = !entry.counted.unchanged_since(base) || (!keyed && !entry.only_compacted_since(base));
         if changed && head.partition(entry.partition).is_some_and(|partition| filter.admits(&partition.values)) {
             return Err(conflict(name, "rows that it reads were written"));
         }

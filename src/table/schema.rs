@@ -44,7 +44,7 @@ pub struct Column {
     /// Its comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Its default, as a SQL literal.
+    /// Its default, a value cast to text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
@@ -95,7 +95,8 @@ impl TableSchema {
             }
         };
         let mut columns: Vec<Column> = columns.into_iter().map(&mut column).collect();
-        let partition_columns: Vec<Column> = partition_columns.into_iter().map(&mut column).collect();
+        let partition_columns: Vec<Column> =
+            partition_columns.into_iter().map(|field| Column { nullable: false, ..column(field) }).collect();
         let mut ids = Vec::with_capacity(key.len());
         for name in key {
             let Some(found) = columns.iter_mut().find(|column| &column.name == name) else {

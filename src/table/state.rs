@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Action, CreateTable, DataFile, FileEntry, Order, PartitionRef, PartitionValues, TableSchema};
 use crate::error::{Code, Error, Result};
 use crate::log::{Header, Lifetime, Lsn, Operation, State, StateRow, Summary, Touched};
-use crate::store::{FileId, PartitionId, TableId, Timestamp};
+use crate::store::{FileId, PartitionId, Timestamp};
 
 /// A partition in a table's timeline. A table without partition columns has one, with no values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,4 +4,5 @@ mod architecture;
 mod docs;
 mod file_choice;
 mod format;
+mod laws;
 mod slt;
