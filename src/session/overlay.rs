@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider};
-use datafusion::datasource::TableProvider;
+use datafusion::datasource::{TableProvider, TableType};
 use datafusion::execution::SessionState;
 
 use super::pins::Pins;
@@ -27,7 +28,8 @@ pub(super) async fn state(original: &SessionState, pins: &mut Pins, views: &View
     let default = &original.config_options().catalog.default_catalog;
     if let Some(inner) = pinned.get(default).cloned().or_else(|| original.catalog_list().catalog(default)) {
         let projects = pinned.clone();
-        pinned.insert(default.clone(), Arc::new(Projects { inner, projects, schemas: schemas_of(pins, default) }));
+        let outer = original.catalog_list().catalog(default);
+        pinned.insert(default.clone(), Arc::new(Projects { inner, outer, projects, schemas: schemas_of(pins, default) }));
     }
     let mut state = original.clone();
     let inner = Arc::clone(state.catalog_list());
@@ -66,6 +68,8 @@ fn schemas_of(pins: &Pins, catalog: &str) -> Option<Vec<String>> {
 #[derive(Debug)]
 struct Projects {
     inner: Arc<dyn CatalogProvider>,
+    /// The catalog as the session has it, which may know more: a file's name as a table.
+    outer: Option<Arc<dyn CatalogProvider>>,
     projects: HashMap<String, Arc<dyn CatalogProvider>>,
     schemas: Option<Vec<String>>,
 }
@@ -82,7 +86,11 @@ impl CatalogProvider for Projects {
         };
         match self.projects.get(name).filter(|_| !known) {
             Some(project) => project.schema(DEFAULT_SCHEMA),
-            None => self.inner.schema(name),
+            None => {
+                let pinned = self.inner.schema(name)?;
+                let outer = self.outer.as_ref().and_then(|outer| outer.schema(name));
+                Some(Arc::new(Wider { pinned, outer }))
+            }
         }
     }
 
@@ -92,5 +100,46 @@ impl CatalogProvider for Projects {
 
     fn deregister_schema(&self, name: &str, cascade: bool) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
         self.inner.deregister_schema(name, cascade)
+    }
+}
+
+/// A schema that asks the session's own for names that it doesn't know.
+#[derive(Debug)]
+struct Wider {
+    pinned: Arc<dyn SchemaProvider>,
+    outer: Option<Arc<dyn SchemaProvider>>,
+}
+
+#[async_trait]
+impl SchemaProvider for Wider {
+    fn owner_name(&self) -> Option<&str> {
+        self.pinned.owner_name()
+    }
+
+    fn table_names(&self) -> Vec<String> {
+        self.pinned.table_names()
+    }
+
+    async fn table(&self, name: &str) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
+        match (self.pinned.table(name).await?, &self.outer) {
+            (None, Some(outer)) => outer.table(name).await,
+            (found, _) => Ok(found),
+        }
+    }
+
+    async fn table_type(&self, name: &str) -> datafusion::common::Result<Option<TableType>> {
+        self.pinned.table_type(name).await
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
+        self.pinned.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
+        self.pinned.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.pinned.table_exist(name)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::catalog::CatalogProviderList;
 use datafusion::common::TableReference;
 use datafusion::config::ConfigOptions;
+use datafusion::execution::SessionState;
 
 use crate::auth::Caller;
 use crate::catalog::{DEFAULT_SCHEMA, TableName};
@@ -25,8 +26,8 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    pub(super) fn new(list: &Arc<dyn CatalogProviderList>, caller: Caller, clock: Timestamp) -> Self {
-        Self { list: Arc::clone(list), warehouses: Warehouses::of(list), caller, pins: BTreeMap::new(), clock }
+    pub(super) fn new(state: &SessionState, caller: Caller, clock: Timestamp) -> Self {
+        Self { list: Arc::clone(state.catalog_list()), warehouses: Warehouses::of(state.config()), caller, pins: BTreeMap::new(), clock }
     }
 
     pub(super) fn warehouses(&self) -> &Warehouses {

@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(tt: &'a TimeTravel, ctx: &'a SessionContext, options: SQLOptions) -> Self {
         let state = ctx.state();
-        let pins = Pins::new(state.catalog_list(), tt.caller().clone(), tt.warehouse().store().now());
+        let pins = Pins::new(&state, tt.caller().clone(), tt.warehouse().store().now());
         Self { tt, ctx, state, pins, options }
     }
 
@@ -248,11 +248,27 @@ async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, 
                 let table = views::plan_view(pins, state, &view, depth).await?;
                 views.insert((catalog, name), table);
             }
-            None if is_query(statement) && !functions.contains(&name.table) => return Err(pin.missing(&name).into()),
+            None if is_query(statement) && !functions.contains(&name.table) && !knows(state, &catalog, &name).await? => {
+                return Err(pin.missing(&name).into());
+            }
             None => {}
         }
     }
     Ok(views)
+}
+
+/// Whether the session itself knows a table of this name, such as a file's name under `enable_url_table`.
+async fn knows(state: &SessionState, catalog: &str, name: &TableName) -> Result<bool, DataFusionError> {
+    let schema = state.catalog_list().catalog(catalog).and_then(|catalog| catalog.schema(&name.schema));
+    match schema {
+        Some(schema) => match schema.table(&name.table).await {
+            Ok(found) => Ok(found.is_some()),
+            // A dropped table: the caller has the better message.
+            Err(error) if Error::find(&error).is_some() => Ok(false),
+            Err(error) => Err(error),
+        },
+        None => Ok(false),
+    }
 }
 
 /// Whether a missing table makes the statement wrong: DDL names objects that need not exist.
