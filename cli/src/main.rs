@@ -29,18 +29,28 @@ use session::Shell;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
     let args = Args::parse();
-    let shell = match Shell::open(&args).await {
-        Ok(shell) => shell,
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
         Err(error) => {
-            report::error(&error);
+            eprintln!("Error: no threads can be started: {error}");
             return ExitCode::FAILURE;
         }
     };
-    shell.start(args).await
+    let code = runtime.block_on(async {
+        match Shell::open(&args).await {
+            Ok(shell) => shell.start(args).await,
+            Err(error) => {
+                report::error(&error);
+                ExitCode::FAILURE
+            }
+        }
+    });
+    // A cancelled statement may still be computing up to its next pause; nobody waits for that.
+    runtime.shutdown_background();
+    code
 }

@@ -1,14 +1,18 @@
 //! Printing a result as datafusion-cli does, with the row count and the elapsed time as this shell is set.
 
 use std::io::Write;
+use std::sync::Arc;
 
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::instant::Instant;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;
-use datafusion::error::Result;
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::spill::get_record_batch_memory_size;
-use datafusion::physical_plan::{ExecutionPlanProperties, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use datafusion_cli::print_format::PrintFormat;
 use datafusion_cli::print_options::MaxRows;
 use futures::StreamExt;
@@ -16,11 +20,13 @@ use futures::StreamExt;
 use crate::session::Shell;
 
 /// Executes the frame and prints its rows. A table holds no more than its most rows in memory.
+///
+/// The rows come from a task of their own: a plan may compute for long without a pause, and Ctrl-C is to be heard then.
 pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[String], start: Instant) -> Result<()> {
     let maxrows = if is_inspection(frame.logical_plan(), words) { MaxRows::Unlimited } else { shell.print.maxrows };
     let task = shell.ctx.task_ctx();
     let options = task.session_config().options().format.clone();
-    let plan = frame.create_physical_plan().await?;
+    let plan = SpawnedTask::spawn(frame.create_physical_plan()).join().await.map_err(ended)??;
     let format = match shell.print.format {
         PrintFormat::Automatic => PrintFormat::Table,
         format => format,
@@ -36,28 +42,16 @@ pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[Strin
         _ => usize::MAX,
     };
     let schema = plan.schema();
-    let reservation = MemoryConsumer::new("timetravel-cli").register(task.memory_pool());
-    let mut stream = execute_stream(plan, task)?;
-    let mut batches = Vec::new();
-    let mut rows = 0_usize;
-    while let Some(batch) = stream.next().await {
-        let batch = batch?;
-        // The batch that passes the limit is kept as well: printing needs to see that there are more rows.
-        if rows <= limit {
-            reservation.try_grow(get_record_batch_memory_size(&batch))?;
-            batches.push(batch.clone());
-        }
-        rows += batch.num_rows();
-    }
+    let Rows { count, batches, .. } = &SpawnedTask::spawn(collect(plan, task, limit)).join().await.map_err(ended)??;
 
     let mut out = std::io::stdout().lock();
     if !schema.fields().is_empty() {
-        format.print_batches(&mut out, schema, &batches, maxrows, true, &options)?;
+        format.print_batches(&mut out, schema, batches, maxrows, true, &options)?;
     }
     if !shell.print.quiet {
-        let hidden =
-            if rows > limit { format!(" (First {limit} displayed. Use --maxrows to adjust)") } else { String::new() };
-        writeln!(out, "{rows} row(s) fetched.{hidden}")?;
+        let more = *count > limit;
+        let hidden = if more { format!(" (First {limit} displayed. Use --maxrows to adjust)") } else { String::new() };
+        writeln!(out, "{count} row(s) fetched.{hidden}")?;
         if shell.timing {
             writeln!(out, "Elapsed {:.3} seconds.", start.elapsed().as_secs_f64())?;
         }
@@ -65,6 +59,37 @@ pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[Strin
     }
     out.flush()?;
     Ok(())
+}
+
+/// Rows that wait to be printed, counted in the session's memory.
+struct Rows {
+    count: usize,
+    batches: Vec<RecordBatch>,
+    _memory: MemoryReservation,
+}
+
+/// Counts all rows and keeps those up to the limit, and the batch that passes it: printing has to see that there are
+/// more.
+async fn collect(plan: Arc<dyn ExecutionPlan>, task: Arc<TaskContext>, limit: usize) -> Result<Rows> {
+    let memory = MemoryConsumer::new("timetravel-cli").register(task.memory_pool());
+    let mut stream = execute_stream(plan, task)?;
+    let mut batches = Vec::new();
+    let mut count = 0_usize;
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        let rows = batch.num_rows();
+        if count <= limit {
+            memory.try_grow(get_record_batch_memory_size(&batch))?;
+            batches.push(batch);
+        }
+        count += rows;
+    }
+    Ok(Rows { count, batches, _memory: memory })
+}
+
+/// A task that panicked or was stopped.
+pub(crate) fn ended(error: tokio::task::JoinError) -> DataFusionError {
+    DataFusionError::ExecutionJoin(Box::new(error))
 }
 
 /// Whether the result describes something, and is shown whole however many rows it has.
