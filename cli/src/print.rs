@@ -26,7 +26,8 @@ pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[Strin
     let maxrows = if is_inspection(frame.logical_plan(), words) { MaxRows::Unlimited } else { shell.print.maxrows };
     let task = shell.ctx.task_ctx();
     let options = task.session_config().options().format.clone();
-    let plan = SpawnedTask::spawn(frame.create_physical_plan()).join().await.map_err(ended)??;
+    let planned = SpawnedTask::spawn(async move { frame.create_physical_plan().await });
+    let plan = planned.join().await.map_err(ended)??;
     let format = match shell.print.format {
         PrintFormat::Automatic => PrintFormat::Table,
         format => format,

@@ -70,7 +70,7 @@ async fn compact_partition(
     for attempt in 1.. {
         match try_partition(pin, &table, partition, task).await {
             Err(error) if error.code() == Code::Conflict && attempt < ATTEMPTS => {
-                table.snapshot = table.log.snapshot().await?
+                table.snapshot = table.log.snapshot().await?;
             }
             other => return other,
         }
