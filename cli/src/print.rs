@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::UInt64Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::instant::Instant;
 use datafusion::common::runtime::SpawnedTask;
@@ -26,8 +28,7 @@ pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[Strin
     let maxrows = if is_inspection(frame.logical_plan(), words) { MaxRows::Unlimited } else { shell.print.maxrows };
     let task = shell.ctx.task_ctx();
     let options = task.session_config().options().format.clone();
-    let planned = SpawnedTask::spawn(async move { frame.create_physical_plan().await });
-    let plan = planned.join().await.map_err(ended)??;
+    let plan = SpawnedTask::spawn(async move { frame.create_physical_plan().await }).join().await.map_err(ended)??;
     let format = match shell.print.format {
         PrintFormat::Automatic => PrintFormat::Table,
         format => format,
@@ -46,20 +47,47 @@ pub(crate) async fn print_result(shell: &Shell, frame: DataFrame, words: &[Strin
     let Rows { count, batches, .. } = &SpawnedTask::spawn(collect(plan, task, limit)).join().await.map_err(ended)??;
 
     let mut out = std::io::stdout().lock();
+    // Of a write people want to know that it was done; programs get the count as data.
+    if format == PrintFormat::Table
+        && is_write(words)
+        && let Some(affected) = affected(batches)
+    {
+        if !shell.print.quiet {
+            footer(&mut out, &format!("{affected} row(s) affected."), shell.timing.then_some(start))?;
+        }
+        return Ok(out.flush()?);
+    }
     if !schema.fields().is_empty() {
         format.print_batches(&mut out, schema, batches, maxrows, true, &options)?;
     }
     if !shell.print.quiet {
         let more = *count > limit;
         let hidden = if more { format!(" (First {limit} displayed. Use --maxrows to adjust)") } else { String::new() };
-        writeln!(out, "{count} row(s) fetched.{hidden}")?;
-        if shell.timing {
-            writeln!(out, "Elapsed {:.3} seconds.", start.elapsed().as_secs_f64())?;
-        }
-        writeln!(out)?;
+        footer(&mut out, &format!("{count} row(s) fetched.{hidden}"), shell.timing.then_some(start))?;
     }
     out.flush()?;
     Ok(())
+}
+
+/// What follows a result: the line, the elapsed time if it is asked for, and an empty line.
+fn footer(out: &mut impl Write, line: &str, start: Option<Instant>) -> Result<()> {
+    writeln!(out, "{line}")?;
+    if let Some(start) = start {
+        writeln!(out, "Elapsed {:.3} seconds.", start.elapsed().as_secs_f64())?;
+    }
+    Ok(writeln!(out)?)
+}
+
+fn is_write(words: &[String]) -> bool {
+    matches!(words.first().map(String::as_str), Some("INSERT" | "UPDATE" | "DELETE" | "MERGE"))
+}
+
+/// The count that a write gives as its only row.
+fn affected(batches: &[RecordBatch]) -> Option<u64> {
+    let [batch] = batches else { return None };
+    let [counts] = batch.columns() else { return None };
+    let counts = counts.as_primitive_opt::<UInt64Type>()?;
+    (counts.len() == 1).then(|| counts.value(0))
 }
 
 /// Rows that wait to be printed, counted in the session's memory.

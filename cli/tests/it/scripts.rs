@@ -115,3 +115,15 @@ fn scripts_are_never_asked() {
     let out = Place::new().out(&["-q", "-c", "CREATE TABLE t (a BIGINT); DROP TABLE t; DROP TABLE IF EXISTS t"]);
     assert_eq!(out, "");
 }
+
+#[test]
+fn a_write_tells_how_many_rows_it_affected() {
+    let place = Place::new();
+    let out = place.out(&["-c", "CREATE TABLE t (a BIGINT)", "-c", "INSERT INTO t VALUES (1), (2)"]);
+    assert!(
+        out.starts_with("0 row(s) fetched.\nElapsed ") && out.contains("\n\n2 row(s) affected.\nElapsed "),
+        "{out}"
+    );
+    assert_eq!(place.out(&["-q", "-c", "INSERT INTO t VALUES (3)"]), "");
+    assert_eq!(place.out(&["-q", "--format", "csv", "-c", "INSERT INTO t VALUES (3)"]), "count\n1\n");
+}
