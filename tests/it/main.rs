@@ -5,3 +5,4 @@ mod docs;
 mod file_choice;
 mod format;
 mod slt;
+mod tpch;
