@@ -4,5 +4,7 @@ mod architecture;
 mod docs;
 mod file_choice;
 mod format;
+mod ordinary;
 mod slt;
+mod sql_model;
 mod tpch;

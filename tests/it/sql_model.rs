@@ -206,11 +206,11 @@ impl Sequence {
         let rows = self.rows(&sql).await;
         same(&format!("the versions of {name}"), expected, rows);
 
-        let mut counts = vec![format!("(SELECT count(*) FROM {name})")];
+        let mut counts = vec![format!("(SELECT count(*) FROM {name}) AS now")];
         let mut numbers = vec![table.now().len()];
-        for _ in 0..3 {
+        for number in 0..3 {
             let version = self.rng.random_range(1..=head);
-            counts.push(format!("(SELECT count(*) FROM {name} VERSION AS OF {version})"));
+            counts.push(format!("(SELECT count(*) FROM {name} VERSION AS OF {version}) AS n{number}"));
             numbers.push(table.at(version).len());
         }
         let sql = format!("SELECT {}", counts.join(", "));
