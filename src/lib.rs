@@ -18,4 +18,7 @@ pub mod table;
 pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result};
-pub use session::{SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder, is_complete, split_statements};
+pub use session::{
+    SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder, is_complete, split_statements,
+};
+pub use sql::{StatementSyntax, statement_syntax};

@@ -72,8 +72,16 @@ mod tests {
     #[test]
     fn patterns() {
         for (pattern, name, expected) in [
-            ("a", "a", true), ("a", "ab", false), ("a%", "ab", true), ("%b", "aab", true), ("a_c", "abc", true),
-            ("a_c", "ac", false), ("*", "", true), ("%a%b%", "xaybz", true), ("%a%b%", "xbya", false), ("", "", true),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("a%", "ab", true),
+            ("%b", "aab", true),
+            ("a_c", "abc", true),
+            ("a_c", "ac", false),
+            ("*", "", true),
+            ("%a%b%", "xaybz", true),
+            ("%a%b%", "xbya", false),
+            ("", "", true),
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }

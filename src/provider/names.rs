@@ -42,6 +42,7 @@ impl Warehouses {
 /// The catalog and the name that a reference means; what is missing comes from the session's settings.
 pub(crate) fn resolve(reference: TableReference, config: &ConfigOptions) -> (String, TableName) {
     let defaults = &config.catalog;
-    let ResolvedTableReference { catalog, schema, table } = reference.resolve(&defaults.default_catalog, &defaults.default_schema);
+    let ResolvedTableReference { catalog, schema, table } =
+        reference.resolve(&defaults.default_catalog, &defaults.default_schema);
     (catalog.to_string(), TableName::new(schema.as_ref(), table.as_ref()))
 }

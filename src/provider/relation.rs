@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use datafusion::common::{DFSchema, Result, TableReference};
 use datafusion::datasource::{TableProvider, provider_as_source};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableFactor, TableFunctionArgs, TableVersion,
 };
@@ -46,7 +46,11 @@ impl BoundRelations {
 }
 
 impl RelationPlanner for BoundRelations {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         let TableFactor::Table { name, alias, version: Some(version), .. } = &relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -69,7 +73,11 @@ impl RelationPlanner for BoundRelations {
 pub(crate) struct RelationGuard;
 
 impl RelationPlanner for RelationGuard {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         match &relation {
             TableFactor::Table { name, version: Some(version), .. } => Err(Error::new(
                 Code::NotVersioned,
@@ -87,7 +95,11 @@ impl RelationPlanner for RelationGuard {
 
 /// A scan of one of our table functions under a name that has its arguments: DataFusion would call every `at(..)` the
 /// same, and give two of them in one statement one result.
-fn function_scan(name: &ObjectName, args: &TableFunctionArgs, context: &mut dyn RelationPlannerContext) -> Result<Option<LogicalPlan>> {
+fn function_scan(
+    name: &ObjectName,
+    args: &TableFunctionArgs,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<LogicalPlan>> {
     let function = name.to_string().to_ascii_lowercase();
     if !["at", "incremental", "history"].contains(&function.as_str()) {
         return Ok(None);
@@ -99,6 +111,7 @@ fn function_scan(name: &ObjectName, args: &TableFunctionArgs, context: &mut dyn 
     }
     let texts: Vec<String> = args.args.iter().map(ToString::to_string).collect();
     let source = context.context_provider().get_table_function_source(&function, exprs)?;
-    let scan = LogicalPlanBuilder::scan(TableReference::bare(format!("{function}({})", texts.join(", "))), source, None)?;
+    let scan =
+        LogicalPlanBuilder::scan(TableReference::bare(format!("{function}({})", texts.join(", "))), source, None)?;
     scan.alias(TableReference::bare(function))?.build().map(Some)
 }

@@ -108,10 +108,6 @@ impl TimeTravelTable {
         &self.schema
     }
 
-    pub(crate) fn pin(&self) -> &Arc<Pin> {
-        &self.pin
-    }
-
     /// Whether it reads the newest version, so that a later commit would change its answer.
     pub(crate) fn is_latest(&self) -> bool {
         self.range == ReadRange::At(self.table.snapshot.lsn)
@@ -126,7 +122,10 @@ impl TimeTravelTable {
     fn refuse(&self, statement: &str) -> DataFusionError {
         Error::new(
             Code::NotSupported,
-            format!("{statement} on {}: this session lacks the rule that plans it; add it with ctx.with_timetravel(..)", self.table.name),
+            format!(
+                "{statement} on {}: this session lacks the rule that plans it; add it with ctx.with_timetravel(..)",
+                self.table.name
+            ),
         )
         .into()
     }
@@ -137,7 +136,9 @@ impl TimeTravelTable {
         match (&self.target, op) {
             (Target::Decided(intent), _) => Ok(intent.clone()),
             (Target::Undecided(_), InsertOp::Append) => Ok(plain(Operation::Append, None)),
-            (Target::Undecided(scope), InsertOp::Overwrite) => Ok(plain(Operation::Overwrite, Some(scope.overwrite(&self.schema)))),
+            (Target::Undecided(scope), InsertOp::Overwrite) => {
+                Ok(plain(Operation::Overwrite, Some(scope.overwrite(&self.schema))))
+            }
             (Target::Undecided(_), InsertOp::Replace) => Err(Error::new(
                 Code::NotSupported,
                 format!("REPLACE INTO {}: write INSERT INTO, which replaces rows by key", self.table.name),
@@ -213,7 +214,12 @@ impl TableProvider for TimeTravelTable {
     }
 
     /// Plans a write; nothing happens before it is executed, also under EXPLAIN.
-    async fn insert_into(&self, _: &dyn Session, input: Arc<dyn ExecutionPlan>, op: InsertOp) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn insert_into(
+        &self,
+        _: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         if !self.is_latest() {
             return Err(Error::new(
                 Code::NotVersioned,
@@ -223,7 +229,13 @@ impl TableProvider for TimeTravelTable {
         }
         let warehouse = self.pin.warehouse();
         warehouse.authorize(self.pin.caller(), Privilege::Update, &crate::auth::Target::Table(&self.table.name))?;
-        let sink = TableSink::new(Arc::clone(&self.pin), self.table.clone(), Arc::clone(&self.schema), input.schema(), self.intent(op)?);
+        let sink = TableSink::new(
+            Arc::clone(&self.pin),
+            self.table.clone(),
+            Arc::clone(&self.schema),
+            input.schema(),
+            self.intent(op)?,
+        );
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 

@@ -73,7 +73,12 @@ enum Again<'a> {
 }
 
 /// Runs a write now; after a conflict from a new Pin, a few times with jitter, then the conflict stands.
-async fn write(run: &Run<'_>, state: SessionState, plan: LogicalPlan, again: &Again<'_>) -> Result<DataFrame, DataFusionError> {
+async fn write(
+    run: &Run<'_>,
+    state: SessionState,
+    plan: LogicalPlan,
+    again: &Again<'_>,
+) -> Result<DataFrame, DataFusionError> {
     let (mut state, mut plan) = (state, plan);
     for attempt in 1.. {
         let error = match DataFrame::new(state, plan).collect().await {
@@ -96,7 +101,10 @@ async fn write(run: &Run<'_>, state: SessionState, plan: LogicalPlan, again: &Ag
 
 /// The source is planned by itself and then fitted to the table: DataFusion would hand the table's columns down to any
 /// VALUES in the source, also nested ones, which are not the table's rows.
-pub(super) async fn plan_insert(run: &mut Run<'_>, insert: &Insert) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+pub(super) async fn plan_insert(
+    run: &mut Run<'_>,
+    insert: &Insert,
+) -> Result<(SessionState, LogicalPlan), DataFusionError> {
     let Some((pin, name)) = run.find(&insert.table).await? else {
         return Err(Error::internal("an INSERT into a foreign table").into());
     };
@@ -116,18 +124,32 @@ pub(super) async fn plan_insert(run: &mut Run<'_>, insert: &Insert) -> Result<(S
 }
 
 /// The source's columns cast to the table's, in its order; columns that are not named get their default.
-fn fitted(source: LogicalPlan, name: &TableName, target: &TimeTravelTable, columns: &[String]) -> Result<LogicalPlan, DataFusionError> {
+fn fitted(
+    source: LogicalPlan,
+    name: &TableName,
+    target: &TimeTravelTable,
+    columns: &[String],
+) -> Result<LogicalPlan, DataFusionError> {
     let invalid = |message: String| DataFusionError::from(Error::new(Code::InvalidArgument, message));
     let given = Arc::clone(source.schema());
     if given.fields().len() != columns.len() {
         let (has, wants) = (given.fields().len(), columns.join(", "));
-        return Err(invalid(format!("INSERT into {name}: the source gives {has} columns for {} ({wants})", columns.len())));
+        return Err(invalid(format!(
+            "INSERT into {name}: the source gives {has} columns for {} ({wants})",
+            columns.len()
+        )));
     }
     let schema = target.table_schema();
     if let Some(unknown) = columns.iter().find(|column| !schema.all().any(|known| known.name == **column)) {
-        return Err(Error::new(Code::ColumnNotFound, format!("table {name} has no column {unknown:?}: DESC {name} lists its columns")).into());
+        return Err(Error::new(
+            Code::ColumnNotFound,
+            format!("table {name} has no column {unknown:?}: DESC {name} lists its columns"),
+        )
+        .into());
     }
-    if let Some((at, twice)) = columns.iter().enumerate().find(|(at, column)| columns.iter().take(*at).any(|other| other == *column)) {
+    if let Some((at, twice)) =
+        columns.iter().enumerate().find(|(at, column)| columns.iter().take(*at).any(|other| other == *column))
+    {
         return Err(invalid(format!("INSERT into {name}: column {twice:?} stands twice, again at place {}", at + 1)));
     }
     let mut exprs = Vec::with_capacity(target.schema().fields().len());
@@ -135,7 +157,8 @@ fn fitted(source: LogicalPlan, name: &TableName, target: &TimeTravelTable, colum
         let expr = match columns.iter().position(|given| *given == column.name) {
             Some(at) => {
                 let (qualifier, field) = given.qualified_field(at);
-                Expr::Column(datafusion::common::Column::from((qualifier, field))).cast_to(&column.data_type, given.as_ref())?
+                Expr::Column(datafusion::common::Column::from((qualifier, field)))
+                    .cast_to(&column.data_type, given.as_ref())?
             }
             None => match target.get_column_default(&column.name) {
                 Some(default) => default.clone(),
@@ -148,7 +171,11 @@ fn fitted(source: LogicalPlan, name: &TableName, target: &TimeTravelTable, colum
 }
 
 /// The partition that static values for every partition column name.
-fn named_partition(state: &SessionState, schema: &TableSchema, partition: &[(String, Option<ast::Expr>)]) -> Result<Option<PartitionValues>> {
+fn named_partition(
+    state: &SessionState,
+    schema: &TableSchema,
+    partition: &[(String, Option<ast::Expr>)],
+) -> Result<Option<PartitionValues>> {
     let mut values = Vec::with_capacity(schema.partition_columns.len());
     for column in &schema.partition_columns {
         let Some((_, Some(expr))) = partition.iter().find(|(name, _)| *name == column.name) else { return Ok(None) };

@@ -12,7 +12,8 @@ use datafusion_timetravel_udfs::{TableHistory, get_latest_timestamp, get_latest_
 use super::TimeTravel;
 use crate::error::Result;
 use crate::provider::{
-    AtFunction, DmlRule, HistoryFunction, IncrementalFunction, PinSource, RelationGuard, TimeTravelCatalog, WarehouseHistory, Warehouses,
+    AtFunction, DmlRule, HistoryFunction, IncrementalFunction, PinSource, RelationGuard, TimeTravelCatalog,
+    WarehouseHistory, Warehouses,
 };
 
 /// Adds a warehouse to a live session.

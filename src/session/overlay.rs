@@ -29,7 +29,8 @@ pub(super) async fn state(original: &SessionState, pins: &mut Pins, views: &View
     if let Some(inner) = pinned.get(default).cloned().or_else(|| original.catalog_list().catalog(default)) {
         let projects = pinned.clone();
         let outer = original.catalog_list().catalog(default);
-        pinned.insert(default.clone(), Arc::new(Projects { inner, outer, projects, schemas: schemas_of(pins, default) }));
+        pinned
+            .insert(default.clone(), Arc::new(Projects { inner, outer, projects, schemas: schemas_of(pins, default) }));
     }
     let mut state = original.clone();
     let inner = Arc::clone(state.catalog_list());
@@ -94,11 +95,19 @@ impl CatalogProvider for Projects {
         }
     }
 
-    fn register_schema(&self, name: &str, schema: Arc<dyn SchemaProvider>) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
+    fn register_schema(
+        &self,
+        name: &str,
+        schema: Arc<dyn SchemaProvider>,
+    ) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
         self.inner.register_schema(name, schema)
     }
 
-    fn deregister_schema(&self, name: &str, cascade: bool) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
+    fn deregister_schema(
+        &self,
+        name: &str,
+        cascade: bool,
+    ) -> datafusion::common::Result<Option<Arc<dyn SchemaProvider>>> {
         self.inner.deregister_schema(name, cascade)
     }
 }
@@ -131,7 +140,11 @@ impl SchemaProvider for Wider {
         self.pinned.table_type(name).await
     }
 
-    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> datafusion::common::Result<Option<Arc<dyn TableProvider>>> {
         self.pinned.register_table(name, table)
     }
 

@@ -27,7 +27,13 @@ pub(super) struct Pins {
 
 impl Pins {
     pub(super) fn new(state: &SessionState, caller: Caller, clock: Timestamp) -> Self {
-        Self { list: Arc::clone(state.catalog_list()), warehouses: Warehouses::of(state.config()), caller, pins: BTreeMap::new(), clock }
+        Self {
+            list: Arc::clone(state.catalog_list()),
+            warehouses: Warehouses::of(state.config()),
+            caller,
+            pins: BTreeMap::new(),
+            clock,
+        }
     }
 
     pub(super) fn warehouses(&self) -> &Warehouses {
@@ -35,12 +41,20 @@ impl Pins {
     }
 
     /// The Pin and the name in it that a reference means; none where it is not in a warehouse, or a session's table.
-    pub(super) async fn find(&mut self, reference: TableReference, config: &ConfigOptions) -> Result<Option<(Arc<Pin>, TableName)>> {
+    pub(super) async fn find(
+        &mut self,
+        reference: TableReference,
+        config: &ConfigOptions,
+    ) -> Result<Option<(Arc<Pin>, TableName)>> {
         Ok(self.locate(reference, config).await?.map(|(_, pin, name)| (pin, name)))
     }
 
     /// As [`Pins::find`], with the catalog's name.
-    pub(super) async fn locate(&mut self, reference: TableReference, config: &ConfigOptions) -> Result<Option<(String, Arc<Pin>, TableName)>> {
+    pub(super) async fn locate(
+        &mut self,
+        reference: TableReference,
+        config: &ConfigOptions,
+    ) -> Result<Option<(String, Arc<Pin>, TableName)>> {
         let reference = self.project_table(reference, config).await?;
         let (catalog, name) = resolve(reference, config);
         if name.schema == "information_schema" {

@@ -29,7 +29,10 @@ pub(super) enum Kept {
 }
 
 /// Handles the statement if it prepares, executes or drops one on our tables; none for all others.
-pub(super) async fn intercept(run: &mut Run<'_>, statement: &DFStatement) -> Result<Option<DataFrame>, DataFusionError> {
+pub(super) async fn intercept(
+    run: &mut Run<'_>,
+    statement: &DFStatement,
+) -> Result<Option<DataFrame>, DataFusionError> {
     let DFStatement::Statement(inner) = statement else { return Ok(None) };
     match inner.as_ref() {
         SqlStatement::Prepare { name, statement: body, .. } => prepare(run, &normalized(name), statement, body).await,
@@ -53,7 +56,12 @@ fn look(run: &Run<'_>, name: &str) -> Option<Kept> {
 }
 
 /// Keeps the statement if it names a table of ours. It is planned once, so that what is wrong with it shows now.
-async fn prepare(run: &mut Run<'_>, name: &str, whole: &DFStatement, body: &SqlStatement) -> Result<Option<DataFrame>, DataFusionError> {
+async fn prepare(
+    run: &mut Run<'_>,
+    name: &str,
+    whole: &DFStatement,
+    body: &SqlStatement,
+) -> Result<Option<DataFrame>, DataFusionError> {
     let config = Arc::clone(run.state.config_options());
     let mut ours = false;
     for reference in run.state.resolve_table_references(whole)? {
@@ -83,7 +91,8 @@ async fn prepare(run: &mut Run<'_>, name: &str, whole: &DFStatement, body: &SqlS
 }
 
 async fn execute(run: &mut Run<'_>, kept: Kept, parameters: &[ast::Expr]) -> Result<DataFrame, DataFusionError> {
-    let values = parameters.iter().map(|expr| constant::evaluate(&run.state, expr)).collect::<Result<Vec<ScalarValue>>>()?;
+    let values =
+        parameters.iter().map(|expr| constant::evaluate(&run.state, expr)).collect::<Result<Vec<ScalarValue>>>()?;
     let (state, plan) = match kept {
         Kept::Statement(statement) => run.plan(*statement).await?,
         Kept::Insert(insert) => dml::plan_insert(run, &insert).await?,

@@ -36,7 +36,8 @@ pub(super) async fn history(run: &mut Run<'_>, show: &ShowHistory) -> Result<Dat
             PartitionRef::Id(id) => match table.snapshot.state.partitions().find(|entry| entry.id.to_string() == *id) {
                 Some(entry) => wanted.push(entry.values.clone()),
                 None => {
-                    let message = format!("table {name} has no partition with id {id}: SHOW HISTORY FOR TABLE {name} lists them");
+                    let message =
+                        format!("table {name} has no partition with id {id}: SHOW HISTORY FOR TABLE {name} lists them");
                     return Err(Error::new(Code::PartitionNotFound, message).into());
                 }
             },
@@ -59,7 +60,8 @@ pub(super) async fn tables(run: &mut Run<'_>, pattern: Option<&NamePattern>) -> 
             (pin, Some(name))
         }
         _ if run.pins.warehouses().catalog(&catalog).is_none() => {
-            let message = format!("{catalog} is not a time-travel warehouse: SET datafusion.catalog.default_catalog to one");
+            let message =
+                format!("{catalog} is not a time-travel warehouse: SET datafusion.catalog.default_catalog to one");
             return Err(Error::new(Code::NotSupported, message).into());
         }
         _ => (run.pins.pin(&catalog).await?, None),
@@ -89,7 +91,11 @@ pub(super) async fn partitions(run: &mut Run<'_>, show: &ShowPartitions) -> Resu
 }
 
 /// `DESC EXTENDED t` (R099).
-pub(super) async fn describe(run: &mut Run<'_>, pin: &Arc<Pin>, name: &TableName) -> Result<DataFrame, DataFusionError> {
+pub(super) async fn describe(
+    run: &mut Run<'_>,
+    pin: &Arc<Pin>,
+    name: &TableName,
+) -> Result<DataFrame, DataFusionError> {
     pin.warehouse().authorize(pin.caller(), Privilege::Select, &Target::Table(name))?;
     let table = pin.table(name).await?;
     let project = run.state.config_options().catalog.default_catalog.clone();
@@ -108,7 +114,8 @@ pub(super) fn values(schema: &TableSchema, table: &TableName, spec: &PartitionSp
         match spec.0.iter().find(|(name, _)| name == column) {
             Some((name, value)) => found.push(one_value(schema, table, name, value)?),
             None => {
-                let message = format!("PARTITION of table {table} must name {}: {column} is missing", columns.join(", "));
+                let message =
+                    format!("PARTITION of table {table} must name {}: {column} is missing", columns.join(", "));
                 return Err(Error::new(Code::InvalidArgument, message));
             }
         }

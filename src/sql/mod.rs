@@ -24,12 +24,11 @@ mod tokens;
 mod tests;
 
 pub(crate) use clauses::{VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
-pub(crate) use forms::{CLAUSES, ClauseForm, STATEMENTS, StatementForm};
+pub use forms::{StatementSyntax, statement_syntax};
 pub(crate) use insert::{Insert, insert_of, insert_rewrite};
 pub(crate) use parser::{Parsed, Syntax, parse};
 pub(crate) use statement::{
-    AlterOperation, AlterTable, ColumnChange, CompactKind, CreateSchema, CreateTable, CreateView, Describe, DropObject,
-    DropSchema, Explain, NamePattern, ObjectPath, PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget,
-    SetProject, ShowHistory, ShowPartitions, Statement, Truncate, Vacuum, normalized,
+    AlterOperation, AlterTable, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath, PartitionRef,
+    PartitionSpec, ShowHistory, ShowPartitions, Statement, normalized,
 };
 pub(crate) use tokens::{is_complete, split};

@@ -167,7 +167,8 @@ pub struct PartitionValues(pub Vec<String>);
 impl PartitionValues {
     /// The partition's name as history prints it, `dd=01/hh=01`.
     pub fn spec<'a>(&'a self, columns: impl IntoIterator<Item = &'a str>) -> String {
-        let levels: Vec<String> = columns.into_iter().zip(&self.0).map(|(name, value)| format!("{name}={value}")).collect();
+        let levels: Vec<String> =
+            columns.into_iter().zip(&self.0).map(|(name, value)| format!("{name}={value}")).collect();
         levels.join("/")
     }
 }

@@ -19,14 +19,20 @@ use crate::table::{Action, DataFile, FileEntry, PartitionRef, Precondition, Tabl
 pub fn compact(base: &TableSnapshot, inputs: &[FileId], outputs: Vec<DataFile>) -> Result<Draft> {
     let state = &base.state;
     let schema = state.schema()?;
-    let draft = |actions, files| Draft { base: base.lsn, schema: Arc::clone(&schema), preconditions: vec![Precondition::Live(files)], actions };
+    let draft = |actions, files| Draft {
+        base: base.lsn,
+        schema: Arc::clone(&schema),
+        preconditions: vec![Precondition::Live(files)],
+        actions,
+    };
     let wanted: BTreeSet<FileId> = inputs.iter().copied().collect();
     let visible = state.visible_at(base.lsn);
     let run: Vec<&Arc<FileEntry>> = visible.iter().filter(|entry| wanted.contains(&entry.file.id)).collect();
     let (Some(first), Some(last)) = (run.iter().min_by_key(|e| e.order), run.iter().max_by_key(|e| e.order)) else {
         return Ok(draft(vec![], vec![]));
     };
-    let partition = state.partition(first.partition).filter(|partition| run.iter().all(|entry| entry.partition == partition.id));
+    let partition =
+        state.partition(first.partition).filter(|partition| run.iter().all(|entry| entry.partition == partition.id));
     let (Some(partition), true) = (partition, run.len() == wanted.len()) else {
         return Err(Error::internal("the files to compact are not read, or are of several partitions"));
     };

@@ -25,8 +25,10 @@ pub(crate) fn show(rows: &[DescribeRow], zone: Tz) -> Result<RecordBatch> {
     let field: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.field.as_str())).collect::<StringArray>());
     let values: ArrayRef = Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>());
     let nullable: ArrayRef = Arc::new(rows.iter().map(|row| column(row).map(|c| c.nullable)).collect::<BooleanArray>());
-    let default: ArrayRef = Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.default)).collect::<StringArray>());
-    let comment: ArrayRef = Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.comment)).collect::<StringArray>());
+    let default: ArrayRef =
+        Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.default)).collect::<StringArray>());
+    let comment: ArrayRef =
+        Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.comment)).collect::<StringArray>());
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("Section", section, false),
         ("Field", field, false),

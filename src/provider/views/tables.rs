@@ -11,7 +11,9 @@ use crate::ops::tables::TableRow;
 
 /// The columns of the documents (R082).
 pub(crate) fn show(rows: &[TableRow], zone: Tz) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&TableRow) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(value).collect::<StringArray>()) };
+    let text = |value: &dyn Fn(&TableRow) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(value).collect::<StringArray>())
+    };
     let flag = |row: &TableRow| if row.partitioned { "TRUE" } else { "FALSE" };
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("Name", text(&|row| Some(row.name.table.clone())), false),

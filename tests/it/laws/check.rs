@@ -24,7 +24,7 @@ impl World {
     /// every commit agree.
     async fn replays(&self, table: &Table) -> Result<TableSnapshot, String> {
         // To fold every commit again costs more than to make it: now and then, and wherever there are checkpoints.
-        let again = self.has_checkpoints() || self.seed % 4 == 0;
+        let again = self.has_checkpoints() || self.seed.is_multiple_of(4);
         let mut snapshots = vec![];
         for (at, log) in table.logs.iter().enumerate() {
             log.flush().await;
@@ -37,7 +37,11 @@ impl World {
         }
         let mut replayed = if again { TableState::default() } else { snapshots[0].state.clone() };
         for v in (1..=table.oracle.head()).filter(|_| again) {
-            let commit = table.logs[0].read_commit(lsn(v)).await.map_err(|e| e.to_string())?.ok_or_else(|| format!("LSN {v} is missing"))?;
+            let commit = table.logs[0]
+                .read_commit(lsn(v))
+                .await
+                .map_err(|e| e.to_string())?
+                .ok_or_else(|| format!("LSN {v} is missing"))?;
             replayed.apply(&commit.header, &commit.actions).map_err(|e| e.to_string())?;
         }
         let head = &snapshots[0];
@@ -78,9 +82,13 @@ impl World {
             if names != wanted {
                 return Err(at(&format!("columns {names:?}, expected {wanted:?}")));
             }
-            let partitions: BTreeMap<String, u64> =
-                state.partitions_at(lsn(v)).iter().map(|entry| (entry.values.to_string(), entry.life.spans()[0].since.get())).collect();
-            let wanted: BTreeMap<String, u64> = expected.parts.iter().map(|(value, part)| (value.clone(), part.born)).collect();
+            let partitions: BTreeMap<String, u64> = state
+                .partitions_at(lsn(v))
+                .iter()
+                .map(|entry| (entry.values.to_string(), entry.life.spans()[0].since.get()))
+                .collect();
+            let wanted: BTreeMap<String, u64> =
+                expected.parts.iter().map(|(value, part)| (value.clone(), part.born)).collect();
             if partitions != wanted {
                 return Err(at(&format!("partitions {partitions:?}, expected {wanted:?}")));
             }
@@ -133,8 +141,16 @@ fn timeline(table: &Table, head: &TableSnapshot) -> Result<(), String> {
             return wrong("has an order after its commit");
         }
         for life in [&entry.visible, &entry.counted] {
-            let ends: Vec<u64> = life.spans().iter().flat_map(|span| [Some(span.since), span.until]).flatten().map(|v| v.get()).collect();
-            if ends.windows(2).any(|pair| pair[0] >= pair[1]) || ends.first().is_some_and(|first| *first != entry.lsn.get()) {
+            let ends: Vec<u64> = life
+                .spans()
+                .iter()
+                .flat_map(|span| [Some(span.since), span.until])
+                .flatten()
+                .map(|v| v.get())
+                .collect();
+            if ends.windows(2).any(|pair| pair[0] >= pair[1])
+                || ends.first().is_some_and(|first| *first != entry.lsn.get())
+            {
                 return wrong("has spans that overlap");
             }
         }

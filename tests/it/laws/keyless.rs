@@ -10,8 +10,8 @@ use datafusion_timetravel::log::{Attempt, CommitOptions, Committed, Lsn, Operati
 use datafusion_timetravel::ops::plan::{self, Draft, NewFiles, Plan, Rewritten};
 use datafusion_timetravel::store::{CommitId, Ids, TableId};
 use datafusion_timetravel::table::{
-    Action, CreateTable, DataFile, FileKind, PartitionFilter, PartitionRef, PartitionValues, Precondition, TableLog, TableSchema,
-    TableSnapshot, TableState,
+    Action, CreateTable, DataFile, FileKind, PartitionFilter, PartitionRef, PartitionValues, Precondition, TableLog,
+    TableSchema, TableSnapshot, TableState,
 };
 
 use super::rows::Files;
@@ -31,7 +31,10 @@ impl Append {
         let schema = TableSchema::new(vec![Field::new("k", DataType::Int64, true)], vec![], &[]).unwrap();
         let (properties, name) = (BTreeMap::new(), "a".to_owned());
         let create = CreateTable { id, name, schema, properties, lifecycle: None, comment: None, cloned_from: None };
-        append.commit(Operation::Create, move |_| Ok(Attempt::Actions(vec![Action::Create(Box::new(create.clone()))]))).await.unwrap();
+        append
+            .commit(Operation::Create, move |_| Ok(Attempt::Actions(vec![Action::Create(Box::new(create.clone()))])))
+            .await
+            .unwrap();
         append
     }
 
@@ -39,7 +42,11 @@ impl Append {
         self.log.snapshot().await.unwrap()
     }
 
-    async fn commit(&self, operation: Operation, plan: impl Fn(&TableSnapshot) -> Plan + Send + 'static) -> datafusion_timetravel::Result<Committed<TableState>> {
+    async fn commit(
+        &self,
+        operation: Operation,
+        plan: impl Fn(&TableSnapshot) -> Plan + Send + 'static,
+    ) -> datafusion_timetravel::Result<Committed<TableState>> {
         let options = CommitOptions::new(CommitId::from_u128(self.world.ids.next()), operation, "law");
         self.log.commit(self.head().await, options, plan).await
     }
@@ -55,7 +62,13 @@ impl Append {
 
     fn added(&mut self, keys: &[i64]) -> NewFiles {
         let files = vec![self.file(keys)];
-        NewFiles { partition: PartitionRef { values: PartitionValues::default(), id: datafusion_timetravel::store::PartitionId::from_u128(1) }, files }
+        NewFiles {
+            partition: PartitionRef {
+                values: PartitionValues::default(),
+                id: datafusion_timetravel::store::PartitionId::from_u128(1),
+            },
+            files,
+        }
     }
 
     /// The keys at a version.
@@ -85,7 +98,8 @@ async fn a_deleted_row_comes_back_by_restore_though_no_counted_file_changed() {
     table.draft(Operation::Delete, delete).await.unwrap();
     assert_eq!((table.keys(2).await, table.keys(3).await), (vec![1, 2], vec![1]));
 
-    let restored = table.commit(Operation::Restore, |head| plan::restore_table(head, "a", Lsn::new(2), Lsn::FIRST)).await.unwrap();
+    let restored =
+        table.commit(Operation::Restore, |head| plan::restore_table(head, "a", Lsn::new(2), Lsn::FIRST)).await.unwrap();
     assert_eq!(restored.lsn, Some(Lsn::new(4)));
     assert_eq!(table.keys(4).await, [1, 2]);
 
@@ -94,7 +108,8 @@ async fn a_deleted_row_comes_back_by_restore_though_no_counted_file_changed() {
     let inputs = [head.state.visible_at(head.lsn)[0].file.id];
     let compact = plan::compact(&head, &inputs, vec![table.file(&[1, 2])]).unwrap();
     table.draft(Operation::Compact, compact).await.unwrap();
-    let again = table.commit(Operation::Restore, |head| plan::restore_table(head, "a", Lsn::new(4), Lsn::FIRST)).await.unwrap();
+    let again =
+        table.commit(Operation::Restore, |head| plan::restore_table(head, "a", Lsn::new(4), Lsn::FIRST)).await.unwrap();
     assert_eq!(again.lsn, None);
     assert_eq!(table.keys(5).await, [1, 2]);
 }
@@ -106,7 +121,8 @@ async fn whoever_read_rows_that_were_deleted_meanwhile_conflicts() {
     let draft = plan::append(&*table.head().await, vec![added], vec![]).unwrap();
     table.draft(Operation::Append, draft).await.unwrap();
     let copied = table.added(&[11, 12]);
-    let from_self = plan::append(&*table.head().await, vec![copied], vec![Precondition::Unchanged(PartitionFilter::All)]).unwrap();
+    let from_self =
+        plan::append(&*table.head().await, vec![copied], vec![Precondition::Unchanged(PartitionFilter::All)]).unwrap();
     let (first, second) = (table.delete_two().await, table.delete_two().await);
     table.draft(Operation::Delete, first).await.unwrap();
     assert_eq!(table.draft(Operation::Append, from_self).await.unwrap_err().code(), Code::Conflict);

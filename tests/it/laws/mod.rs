@@ -4,7 +4,14 @@
 //! is tested is which files a version reads and who wins, not Parquet. A failure prints its seed and the shortest prefix of
 //! the sequence that fails.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    unreachable_pub
+)]
 
 mod check;
 mod heads;
@@ -48,8 +55,14 @@ pub enum Mutant {
 
 impl Mutant {
     const ALL: [Self; 8] = [
-        Self::CompactionOrder, Self::CompactionCounts, Self::RestoreUncounted, Self::CloneRank, Self::NoLive,
-        Self::NoUnchanged, Self::DropTombstones, Self::EndUncounted,
+        Self::CompactionOrder,
+        Self::CompactionCounts,
+        Self::RestoreUncounted,
+        Self::CloneRank,
+        Self::NoLive,
+        Self::NoUnchanged,
+        Self::DropTombstones,
+        Self::EndUncounted,
     ];
 
     fn actions(self, mut actions: Vec<Action>, operation: Operation) -> Vec<Action> {
@@ -117,7 +130,9 @@ async fn report(seed: u64, found: (String, Vec<String>)) -> String {
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
 }
 
 #[test]

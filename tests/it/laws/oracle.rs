@@ -137,7 +137,8 @@ impl Oracle {
         (base + 1..=head).all(|v| {
             let (before, now) = (self.at(v - 1).parts.get(value), self.at(v).parts.get(value));
             let (Some(before), Some(now)) = (before, now) else { return false };
-            let quiet = self.ops[v as usize - 1] != Operation::Restore && self.compacted[v as usize - 1].as_deref() != Some(value);
+            let quiet = self.ops[v as usize - 1] != Operation::Restore
+                && self.compacted[v as usize - 1].as_deref() != Some(value);
             now.born == born && before.writes.is_subset(&now.writes) && quiet
         })
     }
@@ -154,7 +155,8 @@ impl Oracle {
         match need {
             Need::Unchanged(values) if !self.unchanged(base, head, values.as_ref()) => Verdict::Refused(Code::Conflict),
             Need::Live(value) => {
-                let same = self.at(head).parts.get(value).is_some_and(|part| part.born == self.at(base).parts[value].born);
+                let same =
+                    self.at(head).parts.get(value).is_some_and(|part| part.born == self.at(base).parts[value].born);
                 match self.only_added(base, head, value) {
                     true => Verdict::Commit(next),
                     false if same => Verdict::Free(next, Code::Conflict),
@@ -166,7 +168,13 @@ impl Oracle {
     }
 
     /// Replaces partitions' content: those named, or all that are there.
-    pub fn overwrite(&self, base: u64, head: u64, replaced: Option<&BTreeSet<String>>, rows: &BTreeMap<String, BTreeMap<Key, Cells>>) -> Verdict {
+    pub fn overwrite(
+        &self,
+        base: u64,
+        head: u64,
+        replaced: Option<&BTreeSet<String>>,
+        rows: &BTreeMap<String, BTreeMap<Key, Cells>>,
+    ) -> Verdict {
         if !self.at(head).alive {
             return Verdict::Refused(Code::TableDropped);
         }
@@ -234,7 +242,11 @@ impl Oracle {
 
     /// Whether a RESTORE after `v` changed the columns.
     fn schema_went_back(&self, v: u64, head: u64) -> bool {
-        (v + 1..=head).any(|x| self.ops[x as usize - 1] == Operation::Restore && self.at(x).cols != self.at(x - 1).cols && self.at(x - 1).alive)
+        (v + 1..=head).any(|x| {
+            self.ops[x as usize - 1] == Operation::Restore
+                && self.at(x).cols != self.at(x - 1).cols
+                && self.at(x - 1).alive
+        })
     }
 
     pub fn undrop_partition(&self, head: u64, value: &str, born: u64, horizon: u64) -> Verdict {
@@ -245,11 +257,16 @@ impl Oracle {
         if now.parts.get(value).is_some_and(|part| part.born == born) {
             return Verdict::Refused(Code::PartitionExists);
         }
-        let (ended, dropped) = (1..=head).rev().find_map(|v| {
-            let gone = v > 1 && self.at(v - 1).alive && self.at(v).alive
-                && self.at(v - 1).parts.get(value).is_some_and(|part| part.born == born);
-            gone.then(|| (v, self.ops[v as usize - 1] == Operation::Drop))
-        }).unwrap();
+        let (ended, dropped) = (1..=head)
+            .rev()
+            .find_map(|v| {
+                let gone = v > 1
+                    && self.at(v - 1).alive
+                    && self.at(v).alive
+                    && self.at(v - 1).parts.get(value).is_some_and(|part| part.born == born);
+                gone.then(|| (v, self.ops[v as usize - 1] == Operation::Drop))
+            })
+            .unwrap();
         if !dropped {
             return Verdict::Refused(Code::PartitionNotFound);
         }
@@ -396,6 +413,8 @@ fn project(part: &Part, cols: &[Col]) -> Part {
 }
 
 fn same_data(a: &Version, b: &Version) -> bool {
-    let view = |v: &Version| -> Vec<_> { v.parts.iter().map(|(value, part)| (value.clone(), part.born, part.writes.clone())).collect() };
+    let view = |v: &Version| -> Vec<_> {
+        v.parts.iter().map(|(value, part)| (value.clone(), part.born, part.writes.clone())).collect()
+    };
     a.cols == b.cols && view(a) == view(b)
 }

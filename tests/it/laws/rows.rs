@@ -26,7 +26,18 @@ impl Files {
         assert!(kind == FileKind::Delta || tombstones == 0, "a base file with tombstones");
         let count = rows.len() as u64;
         self.0.insert(id, rows);
-        DataFile { id, kind, owner: None, rows: count, tombstones, size: count, digest: Digest::of(b""), footer: 0, row_groups: vec![], stats: vec![] }
+        DataFile {
+            id,
+            kind,
+            owner: None,
+            rows: count,
+            tombstones,
+            size: count,
+            digest: Digest::of(b""),
+            footer: 0,
+            row_groups: vec![],
+            stats: vec![],
+        }
     }
 
     /// The rows of a file as its table has them: by the table's column ids.
@@ -35,7 +46,8 @@ impl Files {
         let (_, object) = file.location(datafusion_timetravel::store::TableId::from_u128(0));
         let rows = &self.0[&object];
         let ours = |row: &BTreeMap<i32, i64>| {
-            let cells = schema.columns.iter().filter_map(|column| Some((column.id.0, *row.get(&file.field_id(column.id)?.0)?)));
+            let cells =
+                schema.columns.iter().filter_map(|column| Some((column.id.0, *row.get(&file.field_id(column.id)?.0)?)));
             cells.collect()
         };
         rows.iter().map(|(key, row)| (*key, row.as_ref().map(ours))).collect()
@@ -57,7 +69,12 @@ impl Files {
     }
 
     /// What a query of these files sees.
-    pub fn content(&self, state: &TableState, entries: &[Arc<FileEntry>], schema: &TableSchema) -> Result<Content, String> {
+    pub fn content(
+        &self,
+        state: &TableState,
+        entries: &[Arc<FileEntry>],
+        schema: &TableSchema,
+    ) -> Result<Content, String> {
         let mut by_partition: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for entry in entries {
             by_partition.entry(entry.partition).or_default().push(Arc::clone(entry));

@@ -23,10 +23,39 @@ const CELLS: u64 = 9;
 
 /// Every verb, the frequent ones more than once.
 pub const VERBS: &[&str] = &[
-    "upsert", "upsert", "upsert", "upsert", "update", "update", "delete", "merge", "self", "compact", "compact", "compact", "overwrite",
-    "truncate", "drop partition", "drop partition", "undrop partition", "undrop partition", "add partition", "restore", "restore",
-    "restore", "restore partition", "restore partition", "drop table", "undrop table", "undrop table", "add column", "drop column",
-    "rename column", "property", "clone", "clone",
+    "upsert",
+    "upsert",
+    "upsert",
+    "upsert",
+    "update",
+    "update",
+    "delete",
+    "merge",
+    "self",
+    "compact",
+    "compact",
+    "compact",
+    "overwrite",
+    "truncate",
+    "drop partition",
+    "drop partition",
+    "undrop partition",
+    "undrop partition",
+    "add partition",
+    "restore",
+    "restore",
+    "restore",
+    "restore partition",
+    "restore partition",
+    "drop table",
+    "undrop table",
+    "undrop table",
+    "add column",
+    "drop column",
+    "rename column",
+    "property",
+    "clone",
+    "clone",
 ];
 
 /// Verbs that go wrong together, if at all.
@@ -35,7 +64,17 @@ pub const THEMES: &[&[&str]] = &[
     &["upsert", "upsert", "add column", "add column", "drop column", "compact", "compact", "restore"],
     &["upsert", "update", "self", "compact", "drop table", "undrop table", "undrop table"],
     &["upsert", "update", "delete", "compact", "compact", "compact", "restore", "restore partition"],
-    &["upsert", "upsert", "drop partition", "undrop partition", "undrop partition", "restore", "compact", "add column", "drop column"],
+    &[
+        "upsert",
+        "upsert",
+        "drop partition",
+        "undrop partition",
+        "undrop partition",
+        "restore",
+        "compact",
+        "add column",
+        "drop column",
+    ],
 ];
 
 /// New rows by partition and key; none deletes.
@@ -45,7 +84,8 @@ impl World {
     /// Creates the first table.
     pub async fn create(&mut self) -> Result<(), String> {
         let fields = vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Int64, true)];
-        let schema = TableSchema::new(fields, vec![Field::new("ds", DataType::Utf8, false)], &["k".to_owned()]).unwrap();
+        let schema =
+            TableSchema::new(fields, vec![Field::new("ds", DataType::Utf8, false)], &["k".to_owned()]).unwrap();
         let id = TableId::from_u128(self.ids.next());
         let create = CreateTable {
             id,
@@ -145,7 +185,9 @@ impl World {
         for (value, rows) in changes {
             let rows: FileRows = rows
                 .iter()
-                .map(|(key, row)| (*key, row.as_ref().map(|row| row.iter().map(|(name, cell)| (id(name), *cell)).collect())))
+                .map(|(key, row)| {
+                    (*key, row.as_ref().map(|row| row.iter().map(|(name, cell)| (id(name), *cell)).collect()))
+                })
                 .collect();
             let files = self.files_of(rows, false);
             written.push(NewFiles { partition: self.partition(value), files });
@@ -173,11 +215,15 @@ impl World {
     /// The planned columns and rows in the oracle's words.
     pub fn oracle_rows(&self, table: usize, changes: &Changes) -> BTreeMap<String, BTreeMap<Key, Option<Cells>>> {
         let cols = &self.tables[table].oracle.latest().cols;
-        let cells = |row: &Named| -> Cells { cols.iter().filter_map(|col| Some((col.id, *row.get(&col.name)?))).collect() };
-        let rows = |rows: &BTreeMap<Key, Option<Named>>| rows.iter().map(|(key, row)| (*key, row.as_ref().map(cells))).collect();
+        let cells =
+            |row: &Named| -> Cells { cols.iter().filter_map(|col| Some((col.id, *row.get(&col.name)?))).collect() };
+        let rows = |rows: &BTreeMap<Key, Option<Named>>| {
+            rows.iter().map(|(key, row)| (*key, row.as_ref().map(cells))).collect()
+        };
         changes.iter().map(|(value, changed)| (value.clone(), rows(changed))).collect()
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a draft has that many parts")]
     fn drafted(
         &self,
         table: usize,
@@ -198,7 +244,16 @@ impl World {
         let draft = Draft { preconditions: if unchecked { vec![] } else { draft.preconditions }, ..draft };
         let plan = move |head: &TableSnapshot| draft.plan(head, "t");
         let verdict = move |oracle: &Oracle, head: u64| oracle.draft(from, head, &need, &apply);
-        Some(Planned { table, base, operation, what, plan: Arc::new(plan), verdict: Box::new(verdict), compacts, draft: true })
+        Some(Planned {
+            table,
+            base,
+            operation,
+            what,
+            plan: Arc::new(plan),
+            verdict: Box::new(verdict),
+            compacts,
+            draft: true,
+        })
     }
 
     fn upsert(&mut self, table: usize, base: Arc<TableSnapshot>) -> Option<Planned> {
@@ -220,7 +275,13 @@ impl World {
     }
 
     /// `v = v + 1` for the rows of these partitions, computed from the files here and from the rows there.
-    fn increment(&mut self, table: usize, base: Arc<TableSnapshot>, operation: Operation, values: Option<BTreeSet<String>>) -> Result<Option<Planned>, String> {
+    fn increment(
+        &mut self,
+        table: usize,
+        base: Arc<TableSnapshot>,
+        operation: Operation,
+        values: Option<BTreeSet<String>>,
+    ) -> Result<Option<Planned>, String> {
         if !base.state.is_alive() {
             return Ok(None);
         }
@@ -236,12 +297,16 @@ impl World {
         if changes.is_empty() {
             return Ok(None);
         }
-        let draft = plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))]).unwrap();
+        let draft =
+            plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))])
+                .unwrap();
         let v = self.tables[table].oracle.latest().cols[0].id;
         let admitted = values.clone();
         let apply = move |version: &mut Version, n: u64| {
             let parts: Vec<(String, Part)> = version.parts.clone().into_iter().collect();
-            for (value, part) in parts.into_iter().filter(|(value, _)| admitted.as_ref().is_none_or(|set| set.contains(value))) {
+            for (value, part) in
+                parts.into_iter().filter(|(value, _)| admitted.as_ref().is_none_or(|set| set.contains(value)))
+            {
                 for (key, row) in part.rows {
                     let mut cells = row.cells;
                     cells.entry(v).and_modify(|v| *v += 1);
@@ -271,7 +336,9 @@ impl World {
         let schema = base.state.schema().unwrap();
         let changes = Changes::from([(value.clone(), BTreeMap::from([(key, None)]))]);
         let values = Some(BTreeSet::from([value.clone()]));
-        let draft = plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))]).unwrap();
+        let draft =
+            plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))])
+                .unwrap();
         let what = format!("DELETE {value} k = {key}");
         let apply = move |version: &mut Version, n: u64| put(version, &value, n, key, None);
         Ok(self.drafted(table, base, Operation::Delete, what, draft, Need::Unchanged(values), apply))
@@ -293,13 +360,17 @@ impl World {
         };
         let changes = Changes::from([(value.clone(), BTreeMap::from([(key, Some(row))]))]);
         let values = Some(BTreeSet::from([value.clone()]));
-        let draft = plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))]).unwrap();
+        let draft =
+            plan::append(&base, self.write(&schema, &changes), vec![Precondition::Unchanged(filter(values.as_ref()))])
+                .unwrap();
         let v = self.tables[table].oracle.latest().cols[0].id;
         let what = format!("MERGE {value} k = {key}");
         let apply = move |version: &mut Version, n: u64| {
             let old = version.parts.get(&value).and_then(|part| part.rows.get(&key));
             let cells = match old {
-                Some(row) => row.cells.iter().map(|(id, cell)| (*id, if *id == v { cell + 1 } else { *cell })).collect(),
+                Some(row) => {
+                    row.cells.iter().map(|(id, cell)| (*id, if *id == v { cell + 1 } else { *cell })).collect()
+                }
                 None => Cells::from([(v, 50)]),
             };
             put(version, &value, n, key, Some(cells));
@@ -311,7 +382,10 @@ impl World {
     fn compact(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
         let value = self.value();
         let state = &base.state;
-        let Some(partition) = state.open_partition(&PartitionValues(vec![value.clone()])).filter(|_| state.is_alive()) else { return Ok(None) };
+        let Some(partition) = state.open_partition(&PartitionValues(vec![value.clone()])).filter(|_| state.is_alive())
+        else {
+            return Ok(None);
+        };
         let schema = state.schema().unwrap();
         let mut entries = state.visible_at(base.lsn);
         entries.retain(|entry| entry.partition == partition.id);
@@ -353,7 +427,9 @@ impl World {
 
 fn filter(values: Option<&BTreeSet<String>>) -> PartitionFilter {
     match values {
-        Some(values) => PartitionFilter::Values(values.iter().map(|value| PartitionValues(vec![value.clone()])).collect()),
+        Some(values) => {
+            PartitionFilter::Values(values.iter().map(|value| PartitionValues(vec![value.clone()])).collect())
+        }
         None => PartitionFilter::All,
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use datafusion_timetravel::log::{CommitOptions, Log, Lsn, Operation};
 use datafusion_timetravel::ops::plan::Plan;
 use datafusion_timetravel::store::layout::LogRoot;
-use datafusion_timetravel::store::{Clock, CommitId, FileId, ManualClock, PartitionId, SeededIds, Store, TableId, Timestamp};
+use datafusion_timetravel::store::{
+    Clock, CommitId, FileId, ManualClock, PartitionId, SeededIds, Store, TableId, Timestamp,
+};
 use datafusion_timetravel::store::{Ids, Path};
 use datafusion_timetravel::table::{Action, PartitionRef, PartitionValues, TableLog, TableSnapshot};
 use object_store::memory::InMemory;
@@ -70,17 +72,37 @@ impl World {
         let mut rng = Rng::new(seed);
         let clock = ManualClock::new(Timestamp::from_micros(1_000_000));
         let ids = Arc::new(SeededIds::new(seed));
-        let store = Store::new(Arc::new(InMemory::new()), Path::from("w")).with_clock(Arc::new(clock.clone())).with_ids(ids.clone());
+        let store = Store::new(Arc::new(InMemory::new()), Path::from("w"))
+            .with_clock(Arc::new(clock.clone()))
+            .with_ids(ids.clone());
         let window = *rng.pick(&[i64::MAX / 4, i64::MAX / 4, 12, 5]);
         // A checkpoint is Parquet and costs more than everything else here: few sequences write them, but then many.
         let checkpoint_every = if rng.chance(8) { 1 + rng.below(4) } else { 0 };
-        let left_out: Vec<&str> = VERBS.iter().copied().collect::<BTreeSet<_>>().into_iter().filter(|_| rng.chance(50)).collect();
+        let left_out: Vec<&str> =
+            VERBS.iter().copied().collect::<BTreeSet<_>>().into_iter().filter(|_| rng.chance(50)).collect();
         let verbs = match rng.chance(25) {
             true => rng.pick(THEMES).to_vec(),
             false => VERBS.iter().copied().filter(|verb| *verb == "upsert" || !left_out.contains(verb)).collect(),
         };
         let (partitions, keys) = (1 + rng.below(2), 1 + rng.below(3));
-        Self { seed, rng, verbs, partitions, keys, clock, ids, store, files: Files::default(), tables: vec![], pending: vec![], trace: vec![], mutant, window, checkpoint_every, columns: 0 }
+        Self {
+            seed,
+            rng,
+            verbs,
+            partitions,
+            keys,
+            clock,
+            ids,
+            store,
+            files: Files::default(),
+            tables: vec![],
+            pending: vec![],
+            trace: vec![],
+            mutant,
+            window,
+            checkpoint_every,
+            columns: 0,
+        }
     }
 
     pub fn handle(&self, id: TableId) -> Arc<TableLog> {
@@ -126,7 +148,13 @@ impl World {
     }
 
     /// Adds a table that exists already at LSN 1 in its log.
-    pub async fn adopt(&mut self, name: String, id: TableId, actions: Vec<Action>, first: Version) -> Result<(), String> {
+    pub async fn adopt(
+        &mut self,
+        name: String,
+        id: TableId,
+        actions: Vec<Action>,
+        first: Version,
+    ) -> Result<(), String> {
         let log = self.handle(id);
         let empty = log.snapshot().await.map_err(|e| e.to_string())?;
         let actions = self.mutate(actions, Operation::Create);
@@ -220,14 +248,20 @@ impl World {
                 None => {
                     self.trace.push(format!("   {what} -> nothing to do"));
                     if !nothing {
-                        return Err(format!("{what}: it found nothing to do, but expected was a commit {} or {refused:?}", commit.is_some()));
+                        return Err(format!(
+                            "{what}: it found nothing to do, but expected was a commit {} or {refused:?}",
+                            commit.is_some()
+                        ));
                     }
                 }
             },
             Err(error) => {
                 self.trace.push(format!("   {what} -> {error}"));
                 if !refused.contains(&error.code()) {
-                    return Err(format!("{what}: {error}; but expected was a commit {}, nothing {nothing} or {refused:?}", commit.is_some()));
+                    return Err(format!(
+                        "{what}: {error}; but expected was a commit {}, nothing {nothing} or {refused:?}",
+                        commit.is_some()
+                    ));
                 }
             }
         }
