@@ -28,7 +28,8 @@ async fn existing() -> Result<SessionContext> {
         Volatility::Immutable,
         Arc::new(|args: &[ColumnarValue]| {
             let arrays = ColumnarValue::values_to_arrays(args)?;
-            let doubled: Int64Array = as_int64_array(&arrays[0])?.iter().map(|value| value.map(|value| value * 2)).collect();
+            let doubled: Int64Array =
+                as_int64_array(&arrays[0])?.iter().map(|value| value.map(|value| value * 2)).collect();
             Ok(ColumnarValue::Array(Arc::new(doubled)))
         }),
     );
@@ -48,7 +49,7 @@ async fn main() -> Result<()> {
     // Nothing was replaced.
     assert_eq!(ctx.session_id(), id);
     assert_eq!(ctx.copied_config().batch_size(), 1000);
-    assert!(ctx.udf("double").is_ok());
+    assert!(ctx.state().scalar_functions().contains_key("double"));
     println!("The prepared statement of before:");
     ctx.sql("EXECUTE by_id(2)").await?.show().await?;
 
@@ -81,6 +82,8 @@ async fn main() -> Result<()> {
             Err(error) => println!("{sql}: {}", error.strip_backtrace()),
         }
     }
-    let count = tt.sql_with_options(&ctx, "SELECT count(*) AS orders FROM lake.default.orders VERSION AS OF 3", read_only).await?;
+    let count = tt
+        .sql_with_options(&ctx, "SELECT count(*) AS orders FROM lake.default.orders VERSION AS OF 3", read_only)
+        .await?;
     count.show().await
 }

@@ -25,7 +25,10 @@ struct Readings {
 
 impl Readings {
     fn new(batches: i64) -> Self {
-        let schema = Schema::new(vec![Field::new("sensor", DataType::Int64, false), Field::new("value", DataType::Float64, true)]);
+        let schema = Schema::new(vec![
+            Field::new("sensor", DataType::Int64, false),
+            Field::new("value", DataType::Float64, true),
+        ]);
         Self { schema: Arc::new(schema), batches }
     }
 }
@@ -71,5 +74,8 @@ async fn main() -> Result<()> {
     println!("After three more writes:");
     tt.sql(&ctx, "SELECT count(*) AS sensors, max(value) AS greatest FROM tt.default.latest").await?.show().await?;
     tt.sql(&ctx, "SELECT * FROM tt.default.latest VERSION BETWEEN 2 AND 5 ORDER BY sensor").await?.show().await?;
-    tt.sql(&ctx, "SELECT version, operation, rows FROM history('tt.default.latest') ORDER BY version").await?.show().await
+    tt.sql(&ctx, "SELECT version, operation, rows FROM history('tt.default.latest') ORDER BY version")
+        .await?
+        .show()
+        .await
 }

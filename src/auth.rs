@@ -72,7 +72,12 @@ impl Authorizer for AllowAll {
 ///
 /// # Errors
 /// [`Code::PermissionDenied`] names the privilege and the object and nothing else.
-pub(crate) fn check(authorizer: &Arc<dyn Authorizer>, caller: &Caller, privilege: Privilege, target: &Target<'_>) -> Result<()> {
+pub(crate) fn check(
+    authorizer: &Arc<dyn Authorizer>,
+    caller: &Caller,
+    privilege: Privilege,
+    target: &Target<'_>,
+) -> Result<()> {
     if authorizer.allows(caller, privilege, target) {
         return Ok(());
     }

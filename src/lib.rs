@@ -11,7 +11,6 @@ pub mod provider;
 #[doc(hidden)]
 pub mod scan;
 mod session;
-#[allow(dead_code)]
 mod sql;
 pub mod store;
 pub mod table;
@@ -19,4 +18,7 @@ pub mod table;
 pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result};
-pub use session::{SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder};
+pub use session::{
+    SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder, is_complete, split_statements,
+};
+pub use sql::{StatementSyntax, statement_syntax};

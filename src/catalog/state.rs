@@ -296,7 +296,9 @@ impl State for CatalogState {
                     let (key, value) = row.decode()?;
                     state.settings.insert(key, value);
                 }
-                other => return Err(Error::new(Code::Corrupt, format!("a checkpoint holds an unknown entry {other:?}"))),
+                other => {
+                    return Err(Error::new(Code::Corrupt, format!("a checkpoint holds an unknown entry {other:?}")));
+                }
             }
         }
         Ok(state)

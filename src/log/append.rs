@@ -91,7 +91,12 @@ impl<S: State> Log<S> {
     /// What `plan` gives; [`Code::ClockSkew`]; [`Code::CommitStateUnknown`] where the outcome could not be found out
     /// before the deadline; [`Code::Corrupt`].
     #[allow(clippy::disallowed_methods, reason = "a dropped future may not tear a commit")]
-    pub async fn commit<P>(self: &Arc<Self>, base: Arc<Snapshot<S>>, options: CommitOptions, plan: P) -> Result<Committed<S>>
+    pub async fn commit<P>(
+        self: &Arc<Self>,
+        base: Arc<Snapshot<S>>,
+        options: CommitOptions,
+        plan: P,
+    ) -> Result<Committed<S>>
     where
         P: Fn(&Snapshot<S>) -> Result<Attempt<S::Action>> + Send + 'static,
     {
@@ -167,7 +172,12 @@ impl<S: State> Log<S> {
     }
 
     /// Puts the bytes into the slot, and gives the commit that is there afterwards: mine or another's.
-    async fn take_slot(&self, lsn: Lsn, bytes: &bytes::Bytes, options: &CommitOptions) -> Result<super::Commit<S::Action>> {
+    async fn take_slot(
+        &self,
+        lsn: Lsn,
+        bytes: &bytes::Bytes,
+        options: &CommitOptions,
+    ) -> Result<super::Commit<S::Action>> {
         let path = self.root.commit(lsn.get());
         let deadline = Instant::now() + options.deadline;
         let mut backoff = ExponentialBuilder::default()
@@ -205,7 +215,11 @@ impl<S: State> Log<S> {
     }
 }
 
-async fn wait(backoff: &mut impl Iterator<Item = Duration>, deadline: Instant, expired: impl FnOnce() -> Error) -> Result<()> {
+async fn wait(
+    backoff: &mut impl Iterator<Item = Duration>,
+    deadline: Instant,
+    expired: impl FnOnce() -> Error,
+) -> Result<()> {
     let delay = backoff.next().unwrap_or(Duration::from_secs(1));
     if Instant::now() + delay > deadline {
         return Err(expired());

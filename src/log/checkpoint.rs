@@ -87,10 +87,7 @@ pub(super) async fn read_segment(store: &Store, root: LogRoot, segment: &Segment
     if Digest::of(&bytes) != segment.digest {
         return Err(corrupt(path.as_ref(), "the content does not match its digest"));
     }
-    decode(path.as_ref(), bytes)?
-        .into_iter()
-        .map(|row| body::<CommitInfo>(path.as_ref(), &row).map(Arc::new))
-        .collect()
+    decode(path.as_ref(), bytes)?.into_iter().map(|row| body::<CommitInfo>(path.as_ref(), &row).map(Arc::new)).collect()
 }
 
 async fn list(store: &Store, root: LogRoot) -> Result<Vec<(Lsn, Digest)>> {
@@ -118,8 +115,7 @@ async fn seal(store: &Store, root: LogRoot, infos: &[Arc<CommitInfo>]) -> Result
     let rows = infos.iter().map(|info| row(COMMIT, info.as_ref())).collect::<Result<Vec<_>>>()?;
     let bytes = encode(&rows)?;
     let digest = Digest::of(&bytes);
-    let segment =
-        SegmentRef { first: first.lsn, last: last.lsn, first_time: first.time, last_time: last.time, digest };
+    let segment = SegmentRef { first: first.lsn, last: last.lsn, first_time: first.time, last_time: last.time, digest };
     let path = segment_path(root, &segment);
     // Sealing the same commits twice gives the same bytes under the same name.
     if store.size(&path).await?.is_none() {
@@ -206,7 +202,8 @@ fn encode(rows: &[StateRow]) -> Result<Bytes> {
 
 fn decode(name: &str, bytes: Bytes) -> Result<Vec<StateRow>> {
     let bad = |e: &dyn std::fmt::Display| corrupt(name, &e.to_string());
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build()).map_err(|e| bad(&e))?;
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build()).map_err(|e| bad(&e))?;
     let mut rows = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|e| bad(&e))?;

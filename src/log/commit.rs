@@ -77,8 +77,16 @@ pub(crate) fn encode<A: Serialize>(header: &Header, actions: &[A]) -> Result<(By
 }
 
 /// Decodes the file `name`, which must hold the commit `lsn` of the log `log`.
-pub(crate) fn decode<A: DeserializeOwned>(name: &str, log: &str, lsn: Lsn, known: &[&str], bytes: &[u8]) -> Result<Commit<A>> {
-    let corrupt = |what: String| Error::new(Code::Corrupt, format!("{name}: {what}; restore this file from a copy of the warehouse"));
+pub(crate) fn decode<A: DeserializeOwned>(
+    name: &str,
+    log: &str,
+    lsn: Lsn,
+    known: &[&str],
+    bytes: &[u8],
+) -> Result<Commit<A>> {
+    let corrupt = |what: String| {
+        Error::new(Code::Corrupt, format!("{name}: {what}; restore this file from a copy of the warehouse"))
+    };
     if bytes.len() > MAX_COMMIT_BYTES {
         return Err(corrupt(format!("{} bytes is over the limit of {MAX_COMMIT_BYTES}", bytes.len())));
     }
@@ -113,7 +121,9 @@ pub(crate) fn check_features(name: &str, format: u32, features: &[String], known
         )),
         Some(feature) => Err(Error::new(
             Code::UnknownFeature,
-            format!("{name} needs the feature {feature:?}, which this version doesn't know: upgrade datafusion-timetravel"),
+            format!(
+                "{name} needs the feature {feature:?}, which this version doesn't know: upgrade datafusion-timetravel"
+            ),
         )),
         None => Ok(()),
     }

@@ -104,4 +104,3 @@ impl CommitIndex {
         self.recent.first().map_or(Lsn::FIRST, |info| info.lsn)
     }
 }
-

@@ -148,7 +148,10 @@ impl<S: State> Log<S> {
     /// As [`Log::commits`]; [`Code::Internal`] where the snapshot does not reach `lsn`.
     pub async fn info(&self, snapshot: &Snapshot<S>, lsn: Lsn) -> Result<Arc<CommitInfo>> {
         let found = self.commits(snapshot, lsn, lsn).await?;
-        found.into_iter().next().ok_or_else(|| Error::internal(format!("no commit {lsn} in a snapshot of {}", self.name())))
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::internal(format!("no commit {lsn} in a snapshot of {}", self.name())))
     }
 
     /// The last commit at or before `time`; none where the log began later.
@@ -176,10 +179,15 @@ impl<S: State> Log<S> {
     pub async fn nth_data(&self, snapshot: &Snapshot<S>, n: u64) -> Result<Option<Arc<CommitInfo>>> {
         let mut left = n;
         let mut newest = |infos: &[Arc<CommitInfo>]| {
-            infos.iter().rev().filter(|info| info.operation.is_data()).find(|_| {
-                left = left.saturating_sub(1);
-                left == 0
-            }).cloned()
+            infos
+                .iter()
+                .rev()
+                .filter(|info| info.operation.is_data())
+                .find(|_| {
+                    left = left.saturating_sub(1);
+                    left == 0
+                })
+                .cloned()
         };
         if let Some(info) = newest(&snapshot.index.recent) {
             return Ok(Some(info));
@@ -218,7 +226,7 @@ impl<S: State> Log<S> {
         let last = snapshot.checkpoint.unwrap_or(Lsn::ZERO).get();
         let due = self.checkpoint_every > 0
             && snapshot.lsn.get() >= last + self.checkpoint_every
-            && snapshot.lsn.get() % self.checkpoint_every == 0;
+            && snapshot.lsn.get().is_multiple_of(self.checkpoint_every);
         if !due {
             return;
         }
@@ -250,6 +258,9 @@ impl<S: State> Log<S> {
 
     /// An error for a log that must exist.
     pub fn missing(&self) -> Error {
-        Error::new(Code::Corrupt, format!("the log of {} is missing: restore it from a copy of the warehouse", self.name()))
+        Error::new(
+            Code::Corrupt,
+            format!("the log of {} is missing: restore it from a copy of the warehouse", self.name()),
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CommitIndex, CommitInfo, Commit, Header, Lsn, State};
+use super::{Commit, CommitIndex, CommitInfo, Header, Lsn, State};
 use crate::error::{Code, Error, Result};
 use crate::store::{Digest, Timestamp};
 
@@ -52,7 +52,10 @@ impl<S: State> Snapshot<S> {
         let wrong = |what: &str| {
             Error::new(
                 Code::Corrupt,
-                format!("commit {} of log {}: {what}; restore the log from a copy of the warehouse", header.lsn, header.log),
+                format!(
+                    "commit {} of log {}: {what}; restore the log from a copy of the warehouse",
+                    header.lsn, header.log
+                ),
             )
         };
         if header.lsn != self.lsn.next() {

@@ -48,7 +48,8 @@ pub struct StateRow {
 impl StateRow {
     /// Encodes one entry.
     pub(crate) fn encode<T: Serialize>(kind: &str, live: bool, value: &T) -> Result<Self> {
-        let body = serde_json::to_string(value).map_err(|e| Error::internal(format!("cannot encode a {kind} entry: {e}")))?;
+        let body =
+            serde_json::to_string(value).map_err(|e| Error::internal(format!("cannot encode a {kind} entry: {e}")))?;
         Ok(Self { kind: kind.into(), live, body })
     }
 

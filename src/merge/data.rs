@@ -109,7 +109,12 @@ impl DataFiles {
     }
 
     /// The footer, with the page index where it is at hand or asked for. One request for a file not seen before.
-    pub(crate) async fn footer(&self, source: &FileSource, file: &DataFile, page_index: bool) -> Result<Arc<ParquetMetaData>> {
+    pub(crate) async fn footer(
+        &self,
+        source: &FileSource,
+        file: &DataFile,
+        page_index: bool,
+    ) -> Result<Arc<ParquetMetaData>> {
         let with_index = page_index || is_small(file);
         let load = async {
             let footer = if is_small(file) {
@@ -142,7 +147,9 @@ impl DataFiles {
         let load = async {
             let bytes = self.store.read(&source.path(file)).await?.ok_or_else(|| source.gone(file))?;
             if bytes.len() as u64 != file.size {
-                return Err(source.corrupt(file, format!("it has {} bytes and the log says {}", bytes.len(), file.size)));
+                return Err(
+                    source.corrupt(file, format!("it has {} bytes and the log says {}", bytes.len(), file.size))
+                );
             }
             if Digest::of(&bytes) != file.digest {
                 return Err(source.corrupt(file, "its bytes do not match the digest in the log"));
@@ -172,7 +179,10 @@ impl DataFiles {
             let at = merged.partition_point(|merged| merged.start <= range.start).checked_sub(1)?;
             slice(fetched.get(at)?, merged.get(at)?.start, range)
         };
-        ranges.iter().map(|range| find(range).ok_or_else(|| Error::internal(format!("bytes {range:?} were not fetched")))).collect()
+        ranges
+            .iter()
+            .map(|range| find(range).ok_or_else(|| Error::internal(format!("bytes {range:?} were not fetched"))))
+            .collect()
     }
 }
 

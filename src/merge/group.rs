@@ -43,11 +43,13 @@ pub fn groups(
     files: &[Arc<FileEntry>],
 ) -> Result<Vec<Arc<MergeGroup>>> {
     let source = FileSource { name: Arc::clone(name), table };
-    let group = |files: Vec<Arc<FileEntry>>| Arc::new(MergeGroup { source: source.clone(), schema: Arc::clone(schema), files });
+    let group =
+        |files: Vec<Arc<FileEntry>>| Arc::new(MergeGroup { source: source.clone(), schema: Arc::clone(schema), files });
     if !schema.is_keyed() || files.len() < 2 {
         return Ok(files.iter().map(|entry| group(vec![Arc::clone(entry)])).collect());
     }
-    let bounds = files.iter().map(|entry| (entry.file.min_key().unwrap_or_default(), entry.file.max_key().unwrap_or_default()));
+    let bounds =
+        files.iter().map(|entry| (entry.file.min_key().unwrap_or_default(), entry.file.max_key().unwrap_or_default()));
     let Some(ranges) = ranges(schema, bounds)? else {
         return Ok(vec![group(files.to_vec())]);
     };
@@ -68,7 +70,11 @@ pub fn groups(
 /// Per file of the group, the row groups that may hold a key of another file; none where all must be read, because
 /// bounds are not known or the file has tombstones to find.
 pub(super) fn touched_row_groups(group: &MergeGroup) -> Result<Vec<Option<Vec<usize>>>> {
-    let bounds = group.files.iter().flat_map(|entry| &entry.file.row_groups).map(|rows| (rows.min.as_slice(), rows.max.as_slice()));
+    let bounds = group
+        .files
+        .iter()
+        .flat_map(|entry| &entry.file.row_groups)
+        .map(|rows| (rows.min.as_slice(), rows.max.as_slice()));
     let Some(ranges) = ranges(&group.schema, bounds)? else {
         return Ok(vec![None; group.files.len()]);
     };
@@ -97,7 +103,10 @@ fn overlaps(sorted: &[Range], range: &Range) -> bool {
 }
 
 /// The ranges between texts of keys; none where one of them is not known.
-fn ranges<'a>(schema: &TableSchema, bounds: impl Iterator<Item = (&'a [String], &'a [String])>) -> Result<Option<Vec<Range>>> {
+fn ranges<'a>(
+    schema: &TableSchema,
+    bounds: impl Iterator<Item = (&'a [String], &'a [String])>,
+) -> Result<Option<Vec<Range>>> {
     let bounds: Vec<(&[String], &[String])> = bounds.collect();
     let columns = schema.key_columns();
     let mut mins: Vec<ArrayRef> = vec![];
@@ -116,7 +125,8 @@ fn ranges<'a>(schema: &TableSchema, bounds: impl Iterator<Item = (&'a [String], 
     let converter = RowConverter::new(fields).map_err(failed)?;
     let mins = converter.convert_columns(&mins).map_err(failed)?;
     let maxs = converter.convert_columns(&maxs).map_err(failed)?;
-    let ranges: Vec<Range> = mins.iter().zip(maxs.iter()).map(|(min, max)| Range { min: min.owned(), max: max.owned() }).collect();
+    let ranges: Vec<Range> =
+        mins.iter().zip(maxs.iter()).map(|(min, max)| Range { min: min.owned(), max: max.owned() }).collect();
     // Ends the wrong way round say that the texts don't mean what they should: then nothing is known.
     Ok(ranges.iter().all(|range| range.min <= range.max).then_some(ranges))
 }

@@ -16,5 +16,5 @@ pub(crate) mod testing;
 pub use cache::MergeCache;
 pub(crate) use data::{DataFiles, DataReader, FileSource, root_of};
 pub use group::{MergeGroup, groups};
-pub(crate) use resolution::{RowSet, access, count, selection};
 pub use resolution::{Access, FileRows, Resolution};
+pub(crate) use resolution::{RowSet, access, count, selection};

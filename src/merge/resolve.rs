@@ -39,7 +39,12 @@ pub(super) async fn resolve(files: &Arc<DataFiles>, group: &MergeGroup) -> Resul
 
 // Cursors are held by number; every number in `heap` is one of `cursors`.
 #[allow(clippy::indexing_slicing, reason = "every number in the heap is that of a cursor")]
-async fn merge<K: Keys>(files: &Arc<DataFiles>, group: &MergeGroup, types: &[DataType], reader: &K::Reader) -> Result<Resolution> {
+async fn merge<K: Keys>(
+    files: &Arc<DataFiles>,
+    group: &MergeGroup,
+    types: &[DataType],
+    reader: &K::Reader,
+) -> Result<Resolution> {
     let mut cursors: Vec<Cursor<'_, K>> = Vec::with_capacity(group.files.len());
     for (entry, row_groups) in group.files.iter().zip(touched_row_groups(group)?) {
         cursors.push(Cursor::open(files, group, entry, row_groups, types, reader).await?);
@@ -65,14 +70,16 @@ async fn merge<K: Keys>(files: &Arc<DataFiles>, group: &MergeGroup, types: &[Dat
         // Below the next key all rows of the top file are the only ones of their key. On equal keys the top file has
         // the higher order, so the other one's row is superseded.
         let moved_at = if order == Ordering::Less {
-            let end =
-                cursors[second].with_keys(|target, row| cursors[top].with_keys(|keys, start| gallop(keys, start, target, row)));
+            let end = cursors[second]
+                .with_keys(|target, row| cursors[top].with_keys(|keys, start| gallop(keys, start, target, row)));
             cursors[top].position = end;
             0
         } else {
             if cursors[top].entry.order == cursors[second].entry.order {
-                return Err(cursors[top]
-                    .corrupt(format!("it holds a key that the file {} of the same commit holds", cursors[second].entry.file.id)));
+                return Err(cursors[top].corrupt(format!(
+                    "it holds a key that the file {} of the same commit holds",
+                    cursors[second].entry.file.id
+                )));
             }
             cursors[second].supersede();
             second_at
@@ -153,7 +160,8 @@ impl<'a, K: Keys> Cursor<'a, K> {
         let file = &entry.file;
         let row_groups = row_groups.unwrap_or_else(|| (0..file.row_groups.len()).collect());
         let rows = row_groups.iter().filter_map(|index| file.row_groups.get(*index)).map(|rows| rows.rows).sum::<u64>();
-        let rows = usize::try_from(rows).map_err(|_| Error::internal("a file of more rows than memory has addresses"))?;
+        let rows =
+            usize::try_from(rows).map_err(|_| Error::internal("a file of more rows than memory has addresses"))?;
         let mut cursor = Self {
             group,
             reader,
@@ -190,7 +198,8 @@ impl<'a, K: Keys> Cursor<'a, K> {
         let mut sorted = roots.clone();
         sorted.sort_unstable();
         self.columns = roots.iter().map(|root| sorted.partition_point(|other| other < root)).collect();
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(&footer), ArrowReaderOptions::new()).map_err(|e| self.failed(e))?;
+        let metadata =
+            ArrowReaderMetadata::try_new(Arc::clone(&footer), ArrowReaderOptions::new()).map_err(|e| self.failed(e))?;
         let mask = ProjectionMask::roots(footer.file_metadata().schema_descr(), roots);
         let reader = DataReader {
             files: Arc::clone(files),
@@ -243,8 +252,9 @@ impl<'a, K: Keys> Cursor<'a, K> {
                 .collect::<Result<_>>()?;
             if self.has_tombstones() {
                 let tombstones = column(self.types.len()).ok_or_else(missing)?;
-                let tombstones =
-                    tombstones.as_boolean_opt().ok_or_else(|| self.corrupt("its tombstone column is not BOOLEAN".into()))?;
+                let tombstones = tombstones
+                    .as_boolean_opt()
+                    .ok_or_else(|| self.corrupt("its tombstone column is not BOOLEAN".into()))?;
                 if tombstones.null_count() > 0 {
                     return Err(self.corrupt("a tombstone mark is NULL".into()));
                 }
@@ -320,7 +330,10 @@ impl<'a, K: Keys> Cursor<'a, K> {
     fn corrupt(&self, what: String) -> Error {
         let name = &self.group.source.name;
         let path = self.group.source.path(&self.entry.file);
-        Error::new(Code::Corrupt, format!("data file '{path}' of table {name}: {what}; restore it from a copy of the warehouse"))
+        Error::new(
+            Code::Corrupt,
+            format!("data file '{path}' of table {name}: {what}; restore it from a copy of the warehouse"),
+        )
     }
 
     fn failed(&self, error: ParquetError) -> Error {

@@ -13,8 +13,8 @@ use crate::log::{CommitIndex, Header, Lsn, Operation, State};
 use crate::store::testing::CountingStore;
 use crate::store::{CommitId, Digest, FileId, PartitionId, Path, Store, TableId, Timestamp};
 use crate::table::{
-    Action, ColumnStats, CreateTable, DataFile, FileKind, PartitionRef, PartitionValues, RowGroup, TOMBSTONE, TableSchema,
-    TableSnapshot, TableState, text::to_text,
+    Action, ColumnStats, CreateTable, DataFile, FileKind, PartitionRef, PartitionValues, RowGroup, TOMBSTONE,
+    TableSchema, TableSnapshot, TableState, text::to_text,
 };
 
 use super::FileSource;
@@ -43,7 +43,8 @@ impl Lab {
         let counting = Arc::new(CountingStore::new(Arc::new(object_store::memory::InMemory::new())));
         let store = Store::new(Arc::clone(&counting) as _, Path::from("lake"));
         let table = TableId::from_u128(1);
-        let mut lab = Self { counting, store, table, state: TableState::default(), lsn: Lsn::ZERO, with_stats: true, next: 100 };
+        let mut lab =
+            Self { counting, store, table, state: TableState::default(), lsn: Lsn::ZERO, with_stats: true, next: 100 };
         let create = CreateTable {
             id: table,
             name: "t".into(),
@@ -145,7 +146,8 @@ impl Lab {
         let row_groups = row_groups.collect();
         let stats = schema.columns.iter().zip(batch.columns()).map(|(column, values)| {
             let order = lexsort_to_indices(&[SortColumn { values: Arc::clone(values), options: None }], None).unwrap();
-            let known: Vec<usize> = order.values().iter().map(|row| *row as usize).filter(|row| values.is_valid(*row)).collect();
+            let known: Vec<usize> =
+                order.values().iter().map(|row| *row as usize).filter(|row| values.is_valid(*row)).collect();
             let text = |row: Option<&usize>| row.and_then(|row| to_text(values, *row));
             ColumnStats {
                 id: column.id,
@@ -179,8 +181,11 @@ fn sorted(schema: &TableSchema, batch: &RecordBatch) -> RecordBatch {
     if !schema.is_keyed() {
         return batch.clone();
     }
-    let keys: Vec<SortColumn> =
-        schema.key_positions().iter().map(|at| SortColumn { values: Arc::clone(batch.column(*at)), options: None }).collect();
+    let keys: Vec<SortColumn> = schema
+        .key_positions()
+        .iter()
+        .map(|at| SortColumn { values: Arc::clone(batch.column(*at)), options: None })
+        .collect();
     take_record_batch(batch, &lexsort_to_indices(&keys, None).unwrap()).unwrap()
 }
 

@@ -68,7 +68,10 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
     };
     let add: Vec<PartitionRef> = match &change {
         Change::AddPartitions { partitions, .. } => {
-            let with_id = |values: &PartitionValues| PartitionRef { values: values.clone(), id: pin.warehouse().fresh_partition() };
+            let with_id = |values: &PartitionValues| PartitionRef {
+                values: values.clone(),
+                id: pin.warehouse().fresh_partition(),
+            };
             partitions.iter().map(with_id).collect()
         }
         _ => vec![],
@@ -77,7 +80,9 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
         Change::Properties(set) => plan::set_properties(head, name, set),
         Change::Lifecycle(days) => plan::set_lifecycle(head, name, Some(days), !head.state.info()?.lifecycle_disabled),
         Change::EnableLifecycle { partitions: None, enabled } => plan::set_lifecycle(head, name, None, enabled),
-        Change::EnableLifecycle { partitions: Some(values), enabled } => plan::set_partition_lifecycle(head, name, &values, enabled),
+        Change::EnableLifecycle { partitions: Some(values), enabled } => {
+            plan::set_partition_lifecycle(head, name, &values, enabled)
+        }
         Change::Touch(None) => plan::touch_table(head, name),
         Change::Touch(Some(values)) => plan::touch_partitions(head, name, &values),
         Change::Comment(text) => plan::set_comment(head, name, text),
@@ -118,6 +123,7 @@ pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
     warehouse.catalog().commit(base, options, plan).await?;
     let mut options = warehouse.commit_options(pin.caller(), Operation::Alter);
     options.commit = note;
-    let plan = |head: &TableSnapshot| Ok(if head.state.is_alive() { Attempt::Actions(vec![]) } else { Attempt::Nothing });
+    let plan =
+        |head: &TableSnapshot| Ok(if head.state.is_alive() { Attempt::Actions(vec![]) } else { Attempt::Nothing });
     table.log.commit(table.snapshot, options, plan).await.map(|_| ())
 }

@@ -8,7 +8,13 @@ use crate::log::{Committed, Operation};
 use crate::table::{TableSnapshot, TableState};
 
 /// Commits what `plan` makes of the table's head; it is asked again on each newer head that it meets.
-pub(super) async fn apply<P>(pin: &Pin, name: &TableName, privilege: Privilege, operation: Operation, plan: P) -> Result<Committed<TableState>>
+pub(super) async fn apply<P>(
+    pin: &Pin,
+    name: &TableName,
+    privilege: Privilege,
+    operation: Operation,
+    plan: P,
+) -> Result<Committed<TableState>>
 where
     P: Fn(&TableSnapshot, &str) -> Plan + Send + 'static,
 {

@@ -14,7 +14,9 @@ use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
 use crate::log::Operation;
 use crate::scan::SortedRequest;
-use crate::table::{FileEntry, FileKind, PartitionEntry, PartitionValues, TableSchema, TableSnapshot, properties, text};
+use crate::table::{
+    FileEntry, FileKind, PartitionEntry, PartitionValues, TableSchema, TableSnapshot, properties, text,
+};
 use crate::write::{Duplicates, Limits, WriteRequest, write};
 
 /// How often a compaction is planned again after a conflict.
@@ -26,39 +28,62 @@ const ATTEMPTS: usize = 5;
 ///
 /// # Errors
 /// [`Code::PartitionNotFound`]; [`Code::Conflict`] where other writers replaced the files each time.
-pub async fn major(pin: &Pin, name: &TableName, only: Option<&PartitionValues>, task: &Arc<TaskContext>) -> Result<usize> {
+pub async fn major(
+    pin: &Pin,
+    name: &TableName,
+    only: Option<&PartitionValues>,
+    task: &Arc<TaskContext>,
+) -> Result<usize> {
     let table = pin.table_for(name, Privilege::Update).await?;
-    if let Some(values) = only {
-        if table.snapshot.state.open_partition(values).is_none() {
-            let schema = table.snapshot.state.schema()?;
-            let levels = schema.partition_columns.iter().map(|column| column.name.as_str());
-            return Err(Error::new(
-                Code::PartitionNotFound,
-                format!("table {name} has no partition {}: LIST PARTITIONS {name} lists those that it has", values.spec(levels)),
-            ));
-        }
+    if let Some(values) = only.filter(|values| table.snapshot.state.open_partition(values).is_none()) {
+        let schema = table.snapshot.state.schema()?;
+        let levels = schema.partition_columns.iter().map(|column| column.name.as_str());
+        return Err(Error::new(
+            Code::PartitionNotFound,
+            format!(
+                "table {name} has no partition {}: LIST PARTITIONS {name} lists those that it has",
+                values.spec(levels)
+            ),
+        ));
     }
     let mut done = 0;
-    let partitions: Vec<_> =
-        table.snapshot.state.open_partitions().filter(|entry| only.is_none_or(|values| entry.values == *values)).cloned().collect();
+    let partitions: Vec<_> = table
+        .snapshot
+        .state
+        .open_partitions()
+        .filter(|entry| only.is_none_or(|values| entry.values == *values))
+        .cloned()
+        .collect();
     for partition in partitions {
         done += usize::from(compact_partition(pin, &table, &partition, task).await?);
     }
     Ok(done)
 }
 
-async fn compact_partition(pin: &Pin, table: &PinnedTable, partition: &PartitionEntry, task: &Arc<TaskContext>) -> Result<bool> {
+async fn compact_partition(
+    pin: &Pin,
+    table: &PinnedTable,
+    partition: &PartitionEntry,
+    task: &Arc<TaskContext>,
+) -> Result<bool> {
     let mut table = table.clone();
     for attempt in 1.. {
         match try_partition(pin, &table, partition, task).await {
-            Err(error) if error.code() == Code::Conflict && attempt < ATTEMPTS => table.snapshot = table.log.snapshot().await?,
+            Err(error) if error.code() == Code::Conflict && attempt < ATTEMPTS => {
+                table.snapshot = table.log.snapshot().await?;
+            }
             other => return other,
         }
     }
     Err(Error::internal("a compaction without an end"))
 }
 
-async fn try_partition(pin: &Pin, table: &PinnedTable, partition: &PartitionEntry, task: &Arc<TaskContext>) -> Result<bool> {
+async fn try_partition(
+    pin: &Pin,
+    table: &PinnedTable,
+    partition: &PartitionEntry,
+    task: &Arc<TaskContext>,
+) -> Result<bool> {
     let state = &table.snapshot.state;
     let schema = state.schema()?;
     let inputs: Vec<Arc<FileEntry>> =
@@ -104,7 +129,11 @@ fn is_worth(inputs: &[Arc<FileEntry>]) -> bool {
 }
 
 /// The rows with their partition's values as the last columns, as the writer wants them.
-fn with_partition_values(rows: SendableRecordBatchStream, schema: &TableSchema, values: &PartitionValues) -> Result<SendableRecordBatchStream> {
+fn with_partition_values(
+    rows: SendableRecordBatchStream,
+    schema: &TableSchema,
+    values: &PartitionValues,
+) -> Result<SendableRecordBatchStream> {
     if schema.partition_columns.is_empty() {
         return Ok(rows);
     }

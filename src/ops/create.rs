@@ -104,7 +104,13 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
     }
     for NewFiles { partition, files } in by_partition(warehouse, content) {
         for file in files {
-            actions.push(Action::Add { partition: partition.clone(), file: Box::new(file), order: None, rank: 0, counted: true });
+            actions.push(Action::Add {
+                partition: partition.clone(),
+                file: Box::new(file),
+                order: None,
+                rank: 0,
+                counted: true,
+            });
         }
     }
     let log = warehouse.table_log(table.id);

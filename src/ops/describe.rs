@@ -37,7 +37,8 @@ pub fn table(table: &PinnedTable, project: &str) -> Result<Vec<DescribeRow>> {
     let (info, schema) = (state.info()?, state.schema()?);
     let head = table.snapshot.lsn;
     let visible = state.visible_at(head);
-    let bytes = |files: &mut dyn Iterator<Item = &FileEntry>| files.map(|entry| entry.file.size).sum::<u64>().to_string();
+    let bytes =
+        |files: &mut dyn Iterator<Item = &FileEntry>| files.map(|entry| entry.file.size).sum::<u64>().to_string();
     let text = |value: &str| DescribeValue::Text(value.to_owned());
     let mut rows = Vec::new();
     let mut push = |section: &'static str, field: &str, value: DescribeValue| {
@@ -78,7 +79,11 @@ pub fn table(table: &PinnedTable, project: &str) -> Result<Vec<DescribeRow>> {
         push("Extended Info", "ClusterColumns", DescribeValue::Text(format!("[{}]", key.join(", "))));
         push("Extended Info", "SortColumns", DescribeValue::Text(format!("[{}]", sorted.join(", "))));
     }
-    push("Extended Info", properties::RETAIN_HOURS, DescribeValue::Text((properties::retain(state).as_secs() / 3600).to_string()));
+    push(
+        "Extended Info",
+        properties::RETAIN_HOURS,
+        DescribeValue::Text((properties::retain(state).as_secs() / 3600).to_string()),
+    );
     for (key, value) in info.create.properties.iter().filter(|(key, _)| *key != properties::RETAIN_HOURS) {
         push("Extended Info", key, text(value));
     }

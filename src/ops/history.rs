@@ -69,7 +69,12 @@ pub async fn table(table: &PinnedTable, partitions: &[PartitionValues], from: Ls
             let levels = schema.partition_columns.iter().map(|column| column.name.as_str());
             return Err(Error::new(
                 Code::PartitionNotFound,
-                format!("table {} has no partition {}: LIST PARTITIONS {} lists those that it has", table.name, values.spec(levels), table.name),
+                format!(
+                    "table {} has no partition {}: LIST PARTITIONS {} lists those that it has",
+                    table.name,
+                    values.spec(levels),
+                    table.name
+                ),
             ));
         }
     }
@@ -94,7 +99,14 @@ pub async fn table(table: &PinnedTable, partitions: &[PartitionValues], from: Ls
             }
             let operation = if created { Operation::Create } else { info.operation };
             let levels = schema.partition_columns.iter().map(|column| column.name.as_str());
-            rows.push(row(info, until, HistoryObject::Partition, entry.id.to_string(), entry.values.spec(levels), operation));
+            rows.push(row(
+                info,
+                until,
+                HistoryObject::Partition,
+                entry.id.to_string(),
+                entry.values.spec(levels),
+                operation,
+            ));
         }
     }
     Ok(rows)

@@ -15,6 +15,7 @@ pub mod partitions;
 mod pin;
 pub mod plan;
 pub mod schema;
+pub mod tables;
 pub mod version;
 pub mod view;
 mod warehouse;

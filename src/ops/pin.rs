@@ -115,14 +115,44 @@ impl Pin {
         Ok(tables.entry(entry.id).or_insert(table).clone())
     }
 
+    /// A table by its id, live or dropped. The name only has to be one that it has or had last.
+    ///
+    /// # Errors
+    /// [`Code::TableNotFound`]; [`Code::PermissionDenied`]: a live table needs ShowHistory, a dropped one List (R192).
+    pub async fn table_by_id(&self, name: &TableName, id: TableId) -> Result<PinnedTable> {
+        let entry = self.catalog.state.table(id).filter(|entry| entry.name == *name);
+        match entry {
+            Some(entry) if entry.dropped.is_none() => self.table_for(name, Privilege::ShowHistory).await,
+            _ => {
+                self.warehouse.authorize(&self.caller, Privilege::List, &Target::Project)?;
+                let entry = entry.ok_or_else(|| {
+                    Error::new(
+                        Code::TableNotFound,
+                        format!("no table {name} has the id {id}: SHOW HISTORY FOR TABLES lists names and ids"),
+                    )
+                })?;
+                let log = self.warehouse.table_log(entry.id);
+                let snapshot = log.snapshot().await?;
+                if snapshot.is_empty() {
+                    Err(log.missing())
+                } else {
+                    Ok(PinnedTable { name: name.clone(), id, log, snapshot })
+                }
+            }
+        }
+    }
+
     /// The error for a name that stands for nothing.
     pub fn missing(&self, name: &TableName) -> Error {
         match self.catalog.state.dropped(name).last() {
             Some(entry) => dropped(name, entry.id),
-            None if !self.catalog.state.has_schema(&name.schema) => {
-                Error::new(Code::SchemaNotFound, format!("schema {:?} does not exist: SHOW SCHEMAS lists those that do", name.schema))
+            None if !self.catalog.state.has_schema(&name.schema) => Error::new(
+                Code::SchemaNotFound,
+                format!("schema {:?} does not exist: SHOW SCHEMAS lists those that do", name.schema),
+            ),
+            None => {
+                Error::new(Code::TableNotFound, format!("table {name} does not exist: SHOW TABLES lists those that do"))
             }
-            None => Error::new(Code::TableNotFound, format!("table {name} does not exist: SHOW TABLES lists those that do")),
         }
     }
 }
@@ -130,6 +160,8 @@ impl Pin {
 fn dropped(name: &TableName, id: TableId) -> Error {
     Error::new(
         Code::TableDropped,
-        format!("table {name} was dropped: RESTORE TABLE {name} ('id'='{id}') brings it back while its backup retention lasts"),
+        format!(
+            "table {name} was dropped: RESTORE TABLE {name} ('id'='{id}') brings it back while its backup retention lasts"
+        ),
     )
 }

@@ -61,6 +61,9 @@ pub async fn drop(pin: &Pin, schema: &str, if_exists: bool) -> Result<()> {
 pub(super) fn check_exists(catalog: &CatalogState, schema: &str) -> Result<()> {
     match catalog.has_schema(schema) {
         true => Ok(()),
-        false => Err(Error::new(Code::SchemaNotFound, format!("schema {schema:?} does not exist: CREATE SCHEMA {schema} makes it"))),
+        false => Err(Error::new(
+            Code::SchemaNotFound,
+            format!("schema {schema:?} does not exist: CREATE SCHEMA {schema} makes it"),
+        )),
     }
 }

@@ -74,15 +74,22 @@ async fn readable_version(table: &PinnedTable, now: Timestamp, v: i64) -> Result
     if v < 1 || v > head.as_i64() {
         return Err(Error::new(
             Code::VersionOutOfRange,
-            format!("table {} has versions 1 to {}, not {v}: get_latest_version('{}') gives the latest", table.name, head.get(), table.name),
+            format!(
+                "table {} has versions 1 to {}, not {v}: get_latest_version('{}') gives the latest",
+                table.name,
+                head.get(),
+                table.name
+            ),
         ));
     }
     let lsn = to_lsn(v);
     if lsn == head {
         return Ok(lsn);
     }
+    // Operations that change no data leave the content of a version current.
+    let later = table.log.commits(&table.snapshot, lsn.next(), head).await?;
+    let Some(ended) = later.iter().find(|info| info.operation.is_data()).map(|info| info.time) else { return Ok(lsn) };
     let retain = properties::retain(&table.snapshot.state);
-    let ended = table.log.info(&table.snapshot, lsn.next()).await?.time;
     if ended > now.saturating_sub(retain) && !retain.is_zero() {
         return Ok(lsn);
     }
@@ -140,7 +147,10 @@ fn past_the_end(table: &PinnedTable, input: &str) -> Error {
 }
 
 fn backwards(table: &PinnedTable, a: impl std::fmt::Display, b: impl std::fmt::Display) -> Error {
-    Error::new(Code::InvalidArgument, format!("BETWEEN {a} AND {b} on table {}: the start is after the end, swap them", table.name))
+    Error::new(
+        Code::InvalidArgument,
+        format!("BETWEEN {a} AND {b} on table {}: the start is after the end, swap them", table.name),
+    )
 }
 
 #[allow(clippy::cast_sign_loss, reason = "checked to be at least 1")]
@@ -154,13 +164,19 @@ fn to_lsn(v: i64) -> Lsn {
 /// [`Code::InvalidArgument`] for `n < 1`, [`Code::NoSuchOperation`] where there are fewer.
 pub async fn nth_latest(table: &PinnedTable, n: i64) -> Result<(Lsn, Timestamp)> {
     let Some(count) = u64::try_from(n).ok().filter(|n| *n >= 1) else {
-        return Err(Error::new(Code::InvalidArgument, format!("get_latest_*('{}', {n}): count from 1, the newest operation", table.name)));
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("get_latest_*('{}', {n}): count from 1, the newest operation", table.name),
+        ));
     };
     match table.log.nth_data(&table.snapshot, count).await? {
         Some(info) => Ok((info.lsn, info.time)),
         None => Err(Error::new(
             Code::NoSuchOperation,
-            format!("table {} has fewer than {n} data operations: SHOW HISTORY FOR TABLE {} lists them", table.name, table.name),
+            format!(
+                "table {} has fewer than {n} data operations: SHOW HISTORY FOR TABLE {} lists them",
+                table.name, table.name
+            ),
         )),
     }
 }

@@ -26,7 +26,10 @@ pub async fn create(pin: &Pin, view: ViewEntry, or_replace: bool, if_not_exists:
             Some(Object::View(_)) if or_replace => {}
             Some(_) if if_not_exists => return Ok(Attempt::Nothing),
             Some(_) => {
-                let message = format!("{} exists already: choose another name, or CREATE OR REPLACE VIEW where it is a view", view.name);
+                let message = format!(
+                    "{} exists already: choose another name, or CREATE OR REPLACE VIEW where it is a view",
+                    view.name
+                );
                 return Err(Error::new(Code::TableExists, message));
             }
             None => {}

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::auth::{self, Authorizer, Caller, Privilege, Target};
 use crate::catalog::{CatalogLog, CatalogSnapshot};
@@ -9,7 +10,7 @@ use crate::error::Result;
 use crate::log::{CommitOptions, Operation};
 use crate::scan::Scanner;
 use crate::store::layout::LogRoot;
-use crate::store::{CommitId, FileId, PartitionId, Store, TableId};
+use crate::store::{CommitId, PartitionId, Store, TableId};
 use crate::table::TableLog;
 
 /// A root URL with one project: its catalog and all its tables. Clones share everything.
@@ -24,17 +25,28 @@ struct Shared {
     scanner: Arc<Scanner>,
     authorizer: Arc<dyn Authorizer>,
     warnings: Mutex<Vec<String>>,
+    commit_deadline: Option<Duration>,
 }
 
 impl Warehouse {
     /// A handle on the warehouse in the store, which need not exist yet. No I/O.
     pub fn new(store: Store, authorizer: Arc<dyn Authorizer>) -> Self {
+        Self::with_commit_deadline(store, authorizer, None)
+    }
+
+    /// As [`Warehouse::new`], and says how long an unclear outcome of a commit is pursued; none for the default.
+    pub fn with_commit_deadline(
+        store: Store,
+        authorizer: Arc<dyn Authorizer>,
+        commit_deadline: Option<Duration>,
+    ) -> Self {
         Self(Arc::new(Shared {
             catalog: Arc::new(CatalogLog::new(store.clone(), LogRoot::Catalog)),
             tables: Mutex::default(),
             scanner: Arc::new(Scanner::new(store.clone())),
             authorizer,
             warnings: Mutex::default(),
+            commit_deadline,
             store,
         }))
     }
@@ -47,6 +59,12 @@ impl Warehouse {
     /// Reads snapshots, with the caches that all statements share.
     pub fn scanner(&self) -> &Arc<Scanner> {
         &self.0.scanner
+    }
+
+    /// How many times files were merged to find the rows that are alive, for tests.
+    #[doc(hidden)]
+    pub fn resolutions(&self) -> u64 {
+        self.scanner().cache().resolutions()
     }
 
     /// The log of the catalog.
@@ -75,6 +93,7 @@ impl Warehouse {
     pub(crate) fn commit_options(&self, caller: &Caller, operation: Operation) -> CommitOptions {
         let mut options = CommitOptions::new(self.fresh_commit(), operation, &caller.actor);
         options.reason.clone_from(&caller.reason);
+        options.deadline = self.0.commit_deadline.unwrap_or(options.deadline);
         options
     }
 
@@ -88,16 +107,6 @@ impl Warehouse {
 
     pub(crate) fn fresh_partition(&self) -> PartitionId {
         PartitionId::from_u128(self.0.store.ids().next())
-    }
-
-    pub(crate) fn fresh_file(&self) -> FileId {
-        FileId::from_u128(self.0.store.ids().next())
-    }
-
-    /// Keeps a warning for the caller, and tells the subscriber of traces.
-    pub(crate) fn warn(&self, warning: String) {
-        tracing::warn!("{warning}");
-        self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
     /// The warnings since the last call.

@@ -150,7 +150,9 @@ impl SchemaProvider for TimeTravelSchema {
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
         let refuse = |message: String| Err(DataFusionError::from(Error::new(Code::NotSupported, message)));
         if table.downcast_ref::<MemTable>().is_some() {
-            return refuse(format!("CREATE TABLE {name} through ctx.sql would not be kept: use tt.sql(&ctx, ..), which stores it"));
+            return refuse(format!(
+                "CREATE TABLE {name} through ctx.sql would not be kept: use tt.sql(&ctx, ..), which stores it"
+            ));
         }
         if self.table_exist(&name) {
             return Err(Error::new(Code::TableExists, format!("{name} exists already: choose another name")).into());
@@ -164,7 +166,9 @@ impl SchemaProvider for TimeTravelSchema {
             Some(table) => Ok(Some(table)),
             None if self.table_exist(name) => Err(Error::new(
                 Code::NotSupported,
-                format!("DROP TABLE {name} through ctx.sql can't be kept: use tt.sql(&ctx, ..), which drops it restorably"),
+                format!(
+                    "DROP TABLE {name} through ctx.sql can't be kept: use tt.sql(&ctx, ..), which drops it restorably"
+                ),
             )
             .into()),
             None => Ok(None),

@@ -49,14 +49,21 @@ fn rewrite(dml: DmlStatement, table: &TimeTravelTable) -> Result<Transformed<Log
         WriteOp::Insert(op @ (InsertOp::Append | InsertOp::Overwrite)) => {
             // A statement that reads its own target must find it as it was read; compaction doesn't matter.
             let own = reads(&dml.input, table.pinned().id)?;
-            let intent = WriteIntent { unchanged: own.then_some(Precondition::Unchanged(PartitionFilter::All)), ..table.intent(op)? };
+            let intent = WriteIntent {
+                unchanged: own.then_some(Precondition::Unchanged(PartitionFilter::All)),
+                ..table.intent(op)?
+            };
             (intent, Arc::clone(&dml.input))
         }
         WriteOp::Delete => delete(&dml.input, table)?,
         ref other => {
             return Err(Error::new(
                 Code::NotSupported,
-                format!("{} on {} is not supported yet: use INSERT (an upsert by key) or DELETE", other.name(), table.pinned().name),
+                format!(
+                    "{} on {} is not supported yet: use INSERT (an upsert by key) or DELETE",
+                    other.name(),
+                    table.pinned().name
+                ),
             )
             .into());
         }

@@ -20,7 +20,7 @@ use super::{PinSource, TimeTravelTable, resolve, value};
 use crate::auth::Privilege;
 use crate::error::{Code, Error};
 use crate::log::Lsn;
-use crate::ops::{Pin, PinnedTable, VersionSpec, history, version};
+use crate::ops::{Pin, PinnedTable, history, version};
 use crate::scan::ReadRange;
 
 /// The history of a warehouse, for the scalar functions.
@@ -34,7 +34,10 @@ impl WarehouseHistory {
     async fn table(&self, name: &str, config: &ConfigOptions) -> Result<(Arc<Pin>, PinnedTable), Error> {
         let (catalog, name) = resolve(TableReference::parse_str(name), config);
         if catalog != self.catalog {
-            let message = format!("{catalog} is not the warehouse of this session, {}: use tt.sql(&ctx, ..) to reach others", self.catalog);
+            let message = format!(
+                "{catalog} is not the warehouse of this session, {}: use tt.sql(&ctx, ..) to reach others",
+                self.catalog
+            );
             return Err(Error::new(Code::TableNotFound, message));
         }
         let pin = self.source.pin().await?;
@@ -118,7 +121,11 @@ fn literal(expr: &Expr) -> Result<ScalarValue> {
     match expr {
         Expr::Literal(value, _) => Ok(value.clone()),
         Expr::Alias(alias) => literal(&alias.expr),
-        other => Err(Error::new(Code::InvalidVersionExpression, format!("{other} is not a constant: write a version or a time")).into()),
+        other => Err(Error::new(
+            Code::InvalidVersionExpression,
+            format!("{other} is not a constant: write a version or a time"),
+        )
+        .into()),
     }
 }
 

@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::{Result, TableReference};
+use datafusion::common::{DFSchema, Result, TableReference};
 use datafusion::datasource::{TableProvider, provider_as_source};
-use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
-use datafusion::sql::sqlparser::ast::{Expr, Ident, TableFactor, TableVersion};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableFactor, TableFunctionArgs, TableVersion,
+};
 
 use crate::error::{Code, Error};
 
@@ -44,7 +46,11 @@ impl BoundRelations {
 }
 
 impl RelationPlanner for BoundRelations {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         let TableFactor::Table { name, alias, version: Some(version), .. } = &relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -67,14 +73,45 @@ impl RelationPlanner for BoundRelations {
 pub(crate) struct RelationGuard;
 
 impl RelationPlanner for RelationGuard {
-    fn plan_relation(&self, relation: TableFactor, _: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         match &relation {
             TableFactor::Table { name, version: Some(version), .. } => Err(Error::new(
                 Code::NotVersioned,
                 format!("{name} {version}: ctx.sql can't read versions; use tt.sql(&ctx, ..), or the table function at('{name}', …)"),
             )
             .into()),
+            TableFactor::Table { name, alias, args: Some(args), .. } => match function_scan(name, args, context)? {
+                Some(plan) => Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone())))),
+                None => Ok(RelationPlanning::Original(Box::new(relation))),
+            },
             _ => Ok(RelationPlanning::Original(Box::new(relation))),
         }
     }
+}
+
+/// A scan of one of our table functions under a name that has its arguments: DataFusion would call every `at(..)` the
+/// same, and give two of them in one statement one result.
+fn function_scan(
+    name: &ObjectName,
+    args: &TableFunctionArgs,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<Option<LogicalPlan>> {
+    let function = name.to_string().to_ascii_lowercase();
+    if !["at", "incremental", "history"].contains(&function.as_str()) {
+        return Ok(None);
+    }
+    let mut exprs = Vec::with_capacity(args.args.len());
+    for arg in &args.args {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return Ok(None) };
+        exprs.push(context.sql_to_expr(expr.clone(), &DFSchema::empty())?);
+    }
+    let texts: Vec<String> = args.args.iter().map(ToString::to_string).collect();
+    let source = context.context_provider().get_table_function_source(&function, exprs)?;
+    let scan =
+        LogicalPlanBuilder::scan(TableReference::bare(format!("{function}({})", texts.join(", "))), source, None)?;
+    scan.alias(TableReference::bare(function))?.build().map(Some)
 }

@@ -28,7 +28,13 @@ pub(super) struct TableSink {
 }
 
 impl TableSink {
-    pub(super) fn new(pin: Arc<Pin>, table: PinnedTable, schema: Arc<TableSchema>, input: SchemaRef, intent: WriteIntent) -> Self {
+    pub(super) fn new(
+        pin: Arc<Pin>,
+        table: PinnedTable,
+        schema: Arc<TableSchema>,
+        input: SchemaRef,
+        intent: WriteIntent,
+    ) -> Self {
         Self { pin, table, schema, input, intent }
     }
 
@@ -76,7 +82,8 @@ impl DataSink for TableSink {
             limits: Limits::default(),
         };
         let written = write(request, data, Arc::clone(context)).await?;
-        insert::commit(warehouse, self.pin.caller(), &self.table, &self.schema, written.files, self.intent.clone()).await?;
+        insert::commit(warehouse, self.pin.caller(), &self.table, &self.schema, written.files, self.intent.clone())
+            .await?;
         Ok(written.rows)
     }
 }

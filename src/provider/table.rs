@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
-use datafusion::common::{Constraint, Constraints, DataFusionError, Result, Statistics};
+use datafusion::common::{Constraint, Constraints, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::logical_expr::dml::InsertOp;
@@ -20,7 +20,7 @@ use crate::error::{Code, Error};
 use crate::log::{Lsn, Operation};
 use crate::ops::insert::{Overwrite, WriteIntent};
 use crate::ops::{Pin, PinnedTable};
-use crate::scan::{ReadRange, ScanRequest};
+use crate::scan::{ReadRange, ScanRequest, is_partition_filter};
 use crate::table::{PartitionValues, TableSchema};
 
 /// A pinned table as DataFusion reads and writes it.
@@ -79,13 +79,9 @@ impl TimeTravelTable {
         } else {
             Constraints::new_unverified(vec![Constraint::PrimaryKey(key)])
         };
-        Ok(Self { pin, table, range, schema, arrow, constraints, defaults: vec![], target: Target::Undecided(WriteScope::default()) })
-    }
-
-    /// With the defaults of its columns.
-    pub(crate) fn with_defaults(mut self, defaults: Vec<(String, Expr)>) -> Self {
-        self.defaults = defaults;
-        self
+        let defaults = defaults(&schema)?;
+        let target = Target::Undecided(WriteScope::default());
+        Ok(Self { pin, table, range, schema, arrow, constraints, defaults, target })
     }
 
     /// As the target of a write.
@@ -112,10 +108,6 @@ impl TimeTravelTable {
         &self.schema
     }
 
-    pub(crate) fn pin(&self) -> &Arc<Pin> {
-        &self.pin
-    }
-
     /// Whether it reads the newest version, so that a later commit would change its answer.
     pub(crate) fn is_latest(&self) -> bool {
         self.range == ReadRange::At(self.table.snapshot.lsn)
@@ -130,7 +122,10 @@ impl TimeTravelTable {
     fn refuse(&self, statement: &str) -> DataFusionError {
         Error::new(
             Code::NotSupported,
-            format!("{statement} on {}: this session lacks the rule that plans it; add it with ctx.with_timetravel(..)", self.table.name),
+            format!(
+                "{statement} on {}: this session lacks the rule that plans it; add it with ctx.with_timetravel(..)",
+                self.table.name
+            ),
         )
         .into()
     }
@@ -141,7 +136,9 @@ impl TimeTravelTable {
         match (&self.target, op) {
             (Target::Decided(intent), _) => Ok(intent.clone()),
             (Target::Undecided(_), InsertOp::Append) => Ok(plain(Operation::Append, None)),
-            (Target::Undecided(scope), InsertOp::Overwrite) => Ok(plain(Operation::Overwrite, Some(scope.overwrite(&self.schema)))),
+            (Target::Undecided(scope), InsertOp::Overwrite) => {
+                Ok(plain(Operation::Overwrite, Some(scope.overwrite(&self.schema))))
+            }
             (Target::Undecided(_), InsertOp::Replace) => Err(Error::new(
                 Code::NotSupported,
                 format!("REPLACE INTO {}: write INSERT INTO, which replaces rows by key", self.table.name),
@@ -202,9 +199,14 @@ impl TableProvider for TimeTravelTable {
         Ok(warehouse.scanner().plan(session, request).await?)
     }
 
-    /// Filters prune partitions, files, row groups and pages; DataFusion checks the rows.
+    /// Filters on partition columns are applied for good; others prune files, row groups and pages, and DataFusion
+    /// checks the rows.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let support = |filter: &&Expr| match is_partition_filter(&self.schema, filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     fn statistics(&self) -> Option<Statistics> {
@@ -212,7 +214,12 @@ impl TableProvider for TimeTravelTable {
     }
 
     /// Plans a write; nothing happens before it is executed, also under EXPLAIN.
-    async fn insert_into(&self, _: &dyn Session, input: Arc<dyn ExecutionPlan>, op: InsertOp) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn insert_into(
+        &self,
+        _: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         if !self.is_latest() {
             return Err(Error::new(
                 Code::NotVersioned,
@@ -222,7 +229,13 @@ impl TableProvider for TimeTravelTable {
         }
         let warehouse = self.pin.warehouse();
         warehouse.authorize(self.pin.caller(), Privilege::Update, &crate::auth::Target::Table(&self.table.name))?;
-        let sink = TableSink::new(Arc::clone(&self.pin), self.table.clone(), Arc::clone(&self.schema), input.schema(), self.intent(op)?);
+        let sink = TableSink::new(
+            Arc::clone(&self.pin),
+            self.table.clone(),
+            Arc::clone(&self.schema),
+            input.schema(),
+            self.intent(op)?,
+        );
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 
@@ -235,6 +248,16 @@ impl TableProvider for TimeTravelTable {
     async fn update(&self, _: &dyn Session, _: Vec<(String, Expr)>, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
         Err(self.refuse("UPDATE"))
     }
+}
+
+/// The defaults of the columns that have one.
+fn defaults(schema: &TableSchema) -> Result<Vec<(String, Expr)>> {
+    let with_default = schema.all().filter_map(|column| Some((column, column.default.as_deref()?)));
+    let literal = |(column, text): (&crate::table::Column, &str)| {
+        let value = ScalarValue::try_from_array(&crate::table::text::from_text(&[Some(text)], &column.data_type)?, 0)?;
+        Ok((column.name.clone(), Expr::Literal(value, None)))
+    };
+    with_default.map(literal).collect()
 }
 
 /// The table behind a DataFusion table source, if it is one of ours.

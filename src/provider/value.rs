@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, TimeZone};
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::config::ConfigOptions;
 
@@ -21,13 +22,14 @@ pub(crate) fn version(value: &ScalarValue) -> Result<VersionSpec> {
         return Err(refuse("VERSION", "NULL names no version"));
     }
     if let Some(text) = value.try_as_str().flatten() {
-        let lsn: Lsn = text.parse().map_err(|error: Error| Error::new(Code::InvalidVersionExpression, error.message()))?;
+        let lsn: Lsn =
+            text.parse().map_err(|error: Error| Error::new(Code::InvalidVersionExpression, error.message()))?;
         return Ok(VersionSpec::Version(lsn.as_i64()));
     }
-    if value.data_type().is_integer() {
-        if let Ok(ScalarValue::Int64(Some(n))) = value.cast_to(&datafusion::arrow::datatypes::DataType::Int64) {
-            return Ok(VersionSpec::Version(n));
-        }
+    if value.data_type().is_integer()
+        && let Ok(ScalarValue::Int64(Some(n))) = value.cast_to(&DataType::Int64)
+    {
+        return Ok(VersionSpec::Version(n));
     }
     Err(refuse("VERSION", &format!("{value} of type {} is not a whole number", value.data_type())))
 }
@@ -43,7 +45,10 @@ pub(crate) fn timestamp(value: &ScalarValue, config: &ConfigOptions) -> Result<V
     let zone = zone(config)?;
     if let Some(text) = value.try_as_str().flatten() {
         let time = string_to_datetime(&zone, text).map_err(|_| {
-            refuse("TIMESTAMP", &format!("{text:?} is no time: write '2023-01-01', '2023-01-01 00:00:00[.123]' or RFC 3339"))
+            refuse(
+                "TIMESTAMP",
+                &format!("{text:?} is no time: write '2023-01-01', '2023-01-01 00:00:00[.123]' or RFC 3339"),
+            )
         })?;
         return Ok(VersionSpec::Timestamp(Timestamp::from_micros(time.timestamp_micros())));
     }
@@ -74,11 +79,20 @@ pub(crate) fn of_argument(value: &ScalarValue, config: &ConfigOptions) -> Result
 ///
 /// # Errors
 /// [`Code::InvalidVersionExpression`].
-pub(crate) fn of_arguments(a: &ScalarValue, b: &ScalarValue, config: &ConfigOptions) -> Result<(VersionSpec, VersionSpec)> {
+pub(crate) fn of_arguments(
+    a: &ScalarValue,
+    b: &ScalarValue,
+    config: &ConfigOptions,
+) -> Result<(VersionSpec, VersionSpec)> {
     let ends = (of_argument(a, config)?, of_argument(b, config)?);
     match ends {
-        (VersionSpec::Version(_), VersionSpec::Version(_)) | (VersionSpec::Timestamp(_), VersionSpec::Timestamp(_)) => Ok(ends),
-        _ => Err(Error::new(Code::InvalidVersionExpression, format!("a range from {a} to {b}: give two versions or two times"))),
+        (VersionSpec::Version(_), VersionSpec::Version(_)) | (VersionSpec::Timestamp(_), VersionSpec::Timestamp(_)) => {
+            Ok(ends)
+        }
+        _ => Err(Error::new(
+            Code::InvalidVersionExpression,
+            format!("a range from {a} to {b}: give two versions or two times"),
+        )),
     }
 }
 

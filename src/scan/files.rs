@@ -31,8 +31,9 @@ fn by_partition(state: &TableState, files: Vec<Arc<FileEntry>>) -> Vec<Partition
     for entry in files {
         by_id.entry(entry.partition).or_default().push(entry);
     }
-    let found =
-        by_id.into_iter().filter_map(|(id, files)| Some(PartitionFiles { partition: Arc::clone(state.partition(id)?), files }));
+    let found = by_id
+        .into_iter()
+        .filter_map(|(id, files)| Some(PartitionFiles { partition: Arc::clone(state.partition(id)?), files }));
     let mut found: Vec<PartitionFiles> = found.collect();
     for partition in &mut found {
         partition.files.sort_by_key(|entry| (entry.order, entry.file.id));

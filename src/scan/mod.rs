@@ -15,7 +15,8 @@ mod stats;
 mod tests;
 
 pub use files::{PartitionFiles, incremental, visible};
-pub(crate) use plan::{ReadRange, ScanRequest, Scanner};
+pub(crate) use plan::ScanRequest;
+pub use plan::{ReadRange, Scanner};
 pub use prune::is_partition_filter;
 pub(crate) use sorted::SortedRequest;
 pub use source::MergeSource;

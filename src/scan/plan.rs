@@ -37,14 +37,14 @@ use crate::table::{FileEntry, TableSchema, TableSnapshot};
 
 /// Plans and runs reads of one warehouse, with the caches that they share.
 #[derive(Debug)]
-pub(crate) struct Scanner {
+pub struct Scanner {
     pub(super) files: Arc<DataFiles>,
     pub(super) cache: Arc<MergeCache>,
 }
 
 /// Which rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadRange {
+pub enum ReadRange {
     /// Those of a version.
     At(Lsn),
     /// Those written after the first version up to the second.
@@ -76,7 +76,7 @@ impl Scanner {
     }
 
     /// The resolutions kept.
-    pub(crate) fn cache(&self) -> &Arc<MergeCache> {
+    pub fn cache(&self) -> &Arc<MergeCache> {
         &self.cache
     }
 
@@ -94,8 +94,10 @@ impl Scanner {
         if pieces.files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }
-        let options =
-            TableParquetOptions { global: session.config_options().execution.parquet.clone(), ..TableParquetOptions::default() };
+        let options = TableParquetOptions {
+            global: session.config_options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
         let inner = ParquetSource::new(split_schema(schema)).with_table_parquet_options(options);
         let source = MergeSource::new(inner, filters.rest, Arc::clone(&self.files), Arc::clone(&self.cache));
         let target = session.config_options().execution.target_partitions;
@@ -153,7 +155,8 @@ impl Chosen {
         filters: &Filters,
         wanted: &BTreeSet<usize>,
     ) -> Result<Pieces> {
-        let entries: Vec<Arc<FileEntry>> = self.groups.iter().flat_map(|(_, group)| group.files().iter().cloned()).collect();
+        let entries: Vec<Arc<FileEntry>> =
+            self.groups.iter().flat_map(|(_, group)| group.files().iter().cloned()).collect();
         let statistics = FileStatistics::new(schema, &entries, wanted)?;
         let mut is_clean = true;
         let mut bytes = 0_usize;
@@ -174,7 +177,8 @@ impl Chosen {
                     if count == Precision::Exact(0) {
                         continue;
                     }
-                    bytes = bytes.saturating_add(usize::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(usize::MAX));
+                    bytes = bytes
+                        .saturating_add(usize::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(usize::MAX));
                     let piece = Piece { group: Arc::clone(group), entry: Arc::clone(entry), row_group: index };
                     let stats = Arc::new(statistics.piece(number, index)?);
                     found.push((partitioned_file(scanner.files.store(), piece, values.clone(), stats)?, count));
@@ -209,11 +213,17 @@ impl Scanner {
 fn count(entry: &FileEntry, row_group: usize, alive: Option<&RowSet>) -> Result<Precision<usize>> {
     let all = entry.file.row_groups.get(row_group).map_or(0, |group| usize::try_from(group.rows).unwrap_or(usize::MAX));
     let Some(alive) = alive else { return Ok(Precision::Inexact(all)) };
-    let alive = merge::count(&entry.file, row_group, alive).ok_or_else(|| Error::internal("a resolution of another file"))?;
+    let alive =
+        merge::count(&entry.file, row_group, alive).ok_or_else(|| Error::internal("a resolution of another file"))?;
     Ok(Precision::Exact(alive))
 }
 
-fn partitioned_file(store: &Store, piece: Piece, values: Vec<ScalarValue>, stats: Arc<Statistics>) -> Result<PartitionedFile> {
+fn partitioned_file(
+    store: &Store,
+    piece: Piece,
+    values: Vec<ScalarValue>,
+    stats: Arc<Statistics>,
+) -> Result<PartitionedFile> {
     let file = &piece.entry.file;
     let range = file.row_groups.get(piece.row_group).map(|group| (group.start, group.end)).unwrap_or_default();
     let offset = |at: u64| i64::try_from(at).map_err(|_| Error::internal("a file offset over 63 bits"));
@@ -238,13 +248,15 @@ fn partition_values(partitions: &RecordBatch, row: usize) -> Result<Vec<ScalarVa
 /// The columns of the files that statistics are worth reading for: those that are read or filtered.
 fn wanted(schema: &TableSchema, projected: &Schema, filters: &[Arc<dyn PhysicalExpr>]) -> BTreeSet<usize> {
     let names = projected.fields().iter().map(|field| field.name().clone());
-    let filtered = filters.iter().flat_map(|filter| collect_columns(filter).into_iter().map(|column| column.name().to_owned()));
+    let filtered =
+        filters.iter().flat_map(|filter| collect_columns(filter).into_iter().map(|column| column.name().to_owned()));
     names.chain(filtered).filter_map(|name| schema.columns.iter().position(|column| column.name == name)).collect()
 }
 
 fn split_schema(schema: &TableSchema) -> SplitSchema {
-    let fields =
-        |columns: &[crate::table::Column]| columns.iter().map(|column| Arc::new(column.field())).collect::<Vec<Arc<Field>>>();
+    let fields = |columns: &[crate::table::Column]| {
+        columns.iter().map(|column| Arc::new(column.field())).collect::<Vec<Arc<Field>>>()
+    };
     SplitSchema::builder(Arc::new(Schema::new(fields(&schema.columns))))
         .with_table_partition_cols(fields(&schema.partition_columns))
         .build()

@@ -32,7 +32,9 @@ pub(super) struct Filters {
 /// Whether a scan applies the filter for good, so that nothing above needs to.
 pub fn is_partition_filter(schema: &TableSchema, filter: &Expr) -> bool {
     let is_partition = |name: &str| schema.partition_columns.iter().any(|column| column.name == name);
-    is_usable(filter) && filter.any_column_refs() && filter.column_refs().iter().all(|column| is_partition(&column.name))
+    is_usable(filter)
+        && filter.any_column_refs()
+        && filter.column_refs().iter().all(|column| is_partition(&column.name))
 }
 
 fn is_usable(filter: &Expr) -> bool {
@@ -75,7 +77,9 @@ fn unqualified(filter: &Expr) -> Result<Expr> {
     use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
     let bare = filter.clone().transform(|expr| {
         Ok(match expr {
-            Expr::Column(column) => Transformed::yes(Expr::Column(datafusion::common::Column::new_unqualified(column.name))),
+            Expr::Column(column) => {
+                Transformed::yes(Expr::Column(datafusion::common::Column::new_unqualified(column.name)))
+            }
             other => Transformed::no(other),
         })
     });
@@ -116,10 +120,16 @@ pub(super) fn admitted(filters: &[Arc<dyn PhysicalExpr>], partitions: &RecordBat
 }
 
 /// Which of the pieces may hold a row that the filters admit.
-pub(super) fn may_match(filters: &[Arc<dyn PhysicalExpr>], schema: &SchemaRef, pieces: Vec<Arc<Statistics>>) -> Vec<bool> {
+pub(super) fn may_match(
+    filters: &[Arc<dyn PhysicalExpr>],
+    schema: &SchemaRef,
+    pieces: Vec<Arc<Statistics>>,
+) -> Vec<bool> {
     let all = vec![true; pieces.len()];
     let Some(predicate) = (!filters.is_empty()).then(|| conjunction(filters.iter().cloned())) else { return all };
-    let Some(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(predicate) else { return all };
+    let Some(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(predicate) else {
+        return all;
+    };
     // A predicate that fails on bounds says nothing about rows.
     pruning.prune(&PrunableStatistics::new(pieces, Arc::clone(schema))).unwrap_or(all)
 }

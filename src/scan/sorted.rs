@@ -43,17 +43,23 @@ pub(crate) struct SortedRequest {
 impl Scanner {
     /// The rows of the files that are alive among them, by key; of a table without a key by order of the files. The
     /// schema is that of a base file, or with tombstones that of a delta file.
-    pub(crate) async fn sorted_stream(&self, task: &Arc<TaskContext>, request: SortedRequest) -> Result<SendableRecordBatchStream> {
+    pub(crate) async fn sorted_stream(
+        &self,
+        task: &Arc<TaskContext>,
+        request: SortedRequest,
+    ) -> Result<SendableRecordBatchStream> {
         let schema = if request.with_tombstones { request.schema.delta_file() } else { request.schema.base_file() };
         let mut files = request.files.clone();
         files.sort_by_key(|entry| (entry.order, entry.file.id));
         let groups = self.groups(&request.table_name, request.table, &request.schema, &files)?;
         let mut streams = vec![];
         for group in groups {
-            let resolution = if group.needs_resolution() { Some(self.cache.resolve(&self.files, &group).await?) } else { None };
+            let resolution =
+                if group.needs_resolution() { Some(self.cache.resolve(&self.files, &group).await?) } else { None };
             for entry in group.files() {
                 let rows = resolution.as_ref().and_then(|resolution| resolution.files.get(&entry.file.id));
-                let rows = rows.and_then(|rows| if request.with_tombstones { rows.newest.clone() } else { rows.alive.clone() });
+                let rows = rows
+                    .and_then(|rows| if request.with_tombstones { rows.newest.clone() } else { rows.alive.clone() });
                 if entry.file.rows == 0 || rows.as_ref().is_some_and(|bits| bits.count_set_bits() == 0) {
                     continue;
                 }
@@ -97,15 +103,21 @@ impl Scanner {
             let footer = files.footer(&group.source, &entry.file, false).await?;
             let parquet = footer.file_metadata().schema_descr_ptr();
             let fields = parquet.root_schema().get_fields();
-            let ids =
-                group.schema.columns.iter().map(|column| column.id).chain([ColumnId(TOMBSTONE_ID)]).take(wanted.fields().len());
+            let ids = group
+                .schema
+                .columns
+                .iter()
+                .map(|column| column.id)
+                .chain([ColumnId(TOMBSTONE_ID)])
+                .take(wanted.fields().len());
             let roots: Vec<Option<usize>> = ids.map(|id| root_of(fields, &entry.file, id)).collect();
             let mut sorted: Vec<usize> = roots.iter().flatten().copied().collect();
             sorted.sort_unstable();
             let columns: Vec<Option<usize>> =
                 roots.iter().map(|root| root.map(|root| sorted.partition_point(|other| *other < root))).collect();
             let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new()).map_err(failed)?;
-            let reader = DataReader { files, source: group.source.clone(), file: Arc::clone(&entry.file), page_index: false };
+            let reader =
+                DataReader { files, source: group.source.clone(), file: Arc::clone(&entry.file), page_index: false };
             let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
                 .with_projection(ProjectionMask::roots(&parquet, sorted))
                 .with_batch_size(batch_size);
@@ -128,7 +140,11 @@ fn shape(batch: &RecordBatch, columns: &[Option<usize>], schema: &SchemaRef) -> 
         let Some(column) = at.and_then(|at| batch.columns().get(at)) else {
             return absent(field, batch.num_rows());
         };
-        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { Ok(cast(column, field.data_type())?) }
+        if column.data_type() == field.data_type() {
+            Ok(Arc::clone(column))
+        } else {
+            Ok(cast(column, field.data_type())?)
+        }
     });
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), shaped.collect::<Result<Vec<_>>>()?, &options)?)
@@ -139,9 +155,11 @@ fn absent(field: &Field, rows: usize) -> Result<ArrayRef> {
         return Ok(Arc::new(BooleanArray::from(vec![false; rows])));
     }
     if !field.is_nullable() {
-        return Err(
-            Error::new(Code::Corrupt, format!("a data file lacks the column {:?}, which takes no NULL", field.name())).into()
-        );
+        return Err(Error::new(
+            Code::Corrupt,
+            format!("a data file lacks the column {:?}, which takes no NULL", field.name()),
+        )
+        .into());
     }
     Ok(new_null_array(field.data_type(), rows))
 }

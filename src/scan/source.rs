@@ -41,7 +41,8 @@ pub(crate) struct Piece {
 impl Piece {
     /// The piece that a file of the plan stands for.
     pub(crate) fn of(file: &PartitionedFile) -> Result<&Self> {
-        let lost = || Error::internal("a scan has lost the files that it is merged with: it can't be read as plain Parquet");
+        let lost =
+            || Error::internal("a scan has lost the files that it is merged with: it can't be read as plain Parquet");
         file.extension::<Self>().ok_or_else(|| lost().into())
     }
 }
@@ -76,8 +77,15 @@ impl MergeSource {
     }
 
     fn wrap(&self, inner: &Arc<dyn FileSource>, planned: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn FileSource>> {
-        let inner = inner.downcast_ref::<ParquetSource>().ok_or_else(|| Error::internal("the Parquet source became another"))?;
-        Ok(Arc::new(Self { inner: inner.clone(), planned, files: Arc::clone(&self.files), cache: Arc::clone(&self.cache) }))
+        let inner = inner
+            .downcast_ref::<ParquetSource>()
+            .ok_or_else(|| Error::internal("the Parquet source became another"))?;
+        Ok(Arc::new(Self {
+            inner: inner.clone(),
+            planned,
+            files: Arc::clone(&self.files),
+            cache: Arc::clone(&self.cache),
+        }))
     }
 }
 
@@ -310,7 +318,12 @@ impl MorselPlanner for Nothing {
     }
 }
 
-fn open(inner: &dyn Morselizer, mut file: PartitionedFile, piece: &Piece, rows: &RowSet) -> Result<Box<dyn MorselPlanner>> {
+fn open(
+    inner: &dyn Morselizer,
+    mut file: PartitionedFile,
+    piece: &Piece,
+    rows: &RowSet,
+) -> Result<Box<dyn MorselPlanner>> {
     let data = &piece.entry.file;
     let access = access(data, piece.row_group, rows).ok_or_else(|| Error::internal("a resolution of another file"))?;
     let access = match access {
@@ -325,7 +338,11 @@ fn open(inner: &dyn Morselizer, mut file: PartitionedFile, piece: &Piece, rows: 
     inner.plan_file(file.with_extension(plan))
 }
 
-fn pruner(predicate: Option<&Arc<dyn PhysicalExpr>>, schema: &TableSchema, file: &PartitionedFile) -> Result<Option<FilePruner>> {
+fn pruner(
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+    schema: &TableSchema,
+    file: &PartitionedFile,
+) -> Result<Option<FilePruner>> {
     let Some(predicate) = predicate else { return Ok(None) };
     let names = schema.table_partition_cols().iter().map(|field| field.name().as_str());
     let values: datafusion::common::HashMap<&str, &ScalarValue> = names.zip(&file.partition_values).collect();

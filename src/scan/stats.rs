@@ -63,7 +63,8 @@ impl<'a> FileStatistics<'a> {
         let keys = key.and_then(|at| Some((at, schema.columns.get(at)?)));
         let keys = keys.map(|(at, column)| {
             let groups = files.iter().flat_map(|entry| &entry.file.row_groups);
-            let texts = groups.map(|group| (group.min.first().map(String::as_str), group.max.first().map(String::as_str)));
+            let texts =
+                groups.map(|group| (group.min.first().map(String::as_str), group.max.first().map(String::as_str)));
             Ok::<_, datafusion::common::DataFusionError>((at, Bounds::new(column, texts.collect())?))
         });
         let first_row_group = files.iter().scan(0, |next, entry| {
@@ -100,9 +101,18 @@ impl<'a> FileStatistics<'a> {
                 Some(nulls) if entry.file.row_groups.len() == 1 => Precision::Exact(as_usize(nulls)),
                 _ => Precision::Absent,
             };
-            columns.push(ColumnStatistics { null_count: nulls, min_value: min, max_value: max, ..ColumnStatistics::new_unknown() });
+            columns.push(ColumnStatistics {
+                null_count: nulls,
+                min_value: min,
+                max_value: max,
+                ..ColumnStatistics::new_unknown()
+            });
         }
-        Ok(Statistics { num_rows: Precision::Exact(rows), total_byte_size: Precision::Absent, column_statistics: columns })
+        Ok(Statistics {
+            num_rows: Precision::Exact(rows),
+            total_byte_size: Precision::Absent,
+            column_statistics: columns,
+        })
     }
 
     /// The statistics of the scan over all columns. `is_clean` says that every row of every file is read, `rows` how many
@@ -142,8 +152,9 @@ impl<'a> FileStatistics<'a> {
             None => Precision::Absent,
         };
         // A file of NULLs alone has no bounds, and needs none.
-        let has_values =
-            |file: &usize| self.files.get(*file).is_some_and(|entry| self.nulls(entry, column) != Some(entry.file.rows));
+        let has_values = |file: &usize| {
+            self.files.get(*file).is_some_and(|entry| self.nulls(entry, column) != Some(entry.file.rows))
+        };
         let files: Vec<usize> = (0..self.files.len()).filter(has_values).collect();
         let says_exact =
             |file: &usize| self.files.get(*file).and_then(|entry| find(entry, column)).is_some_and(|stats| stats.exact);

@@ -11,8 +11,8 @@ use datafusion::datasource::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, TableFactor, Value,
-    VisitorMut,
+    self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem,
+    TableFactor, Value, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -38,7 +38,8 @@ pub(super) async fn functions(statement: &mut DFStatement, state: &SessionState,
         pin.warehouse().authorize(pin.caller(), Privilege::Select, &crate::auth::Target::Table(&table.name))?;
         let (lsn, time) = version::nth_latest(&table, call.n).await?;
         values.push_back(match call.timestamp {
-            false => Expr::value(Value::Number(lsn.get().to_string(), false)),
+            // Not a bare number, which in ORDER BY and GROUP BY would be a column's place.
+            false => expression(&format!("CAST({} AS BIGINT)", lsn.get()))?,
             true => expression(&format!("arrow_cast('{time}', 'Timestamp(Microsecond, Some(\"UTC\"))')"))?,
         });
     }
@@ -47,7 +48,11 @@ pub(super) async fn functions(statement: &mut DFStatement, state: &SessionState,
 }
 
 /// Binds version clauses and the table functions that say the same, and marks their table factors.
-pub(super) async fn relations(statement: &mut DFStatement, state: &SessionState, pins: &mut Pins) -> Result<BoundRelations> {
+pub(super) async fn relations(
+    statement: &mut DFStatement,
+    state: &SessionState,
+    pins: &mut Pins,
+) -> Result<BoundRelations> {
     let mut factors = Factors::default();
     if let ControlFlow::Break(error) = visit_mut(statement, &mut factors) {
         return Err(error);
@@ -71,7 +76,11 @@ pub(super) async fn relations(statement: &mut DFStatement, state: &SessionState,
             Factor::Versioned { clause, .. } => clause_range(clause, &table, &at, now).await?,
             Factor::Function { name, args, .. } => match (name.as_str(), args.as_slice()) {
                 ("history", []) => {
-                    pin.warehouse().authorize(pin.caller(), Privilege::ShowHistory, &crate::auth::Target::Table(&table.name))?;
+                    pin.warehouse().authorize(
+                        pin.caller(),
+                        Privilege::ShowHistory,
+                        &crate::auth::Target::Table(&table.name),
+                    )?;
                     markers.push_back(bound.add(format!("history of {}", table.name), history_table(&table).await?));
                     continue;
                 }
@@ -88,7 +97,9 @@ pub(super) async fn relations(statement: &mut DFStatement, state: &SessionState,
                 _ => {
                     return Err(Error::new(
                         Code::InvalidArgument,
-                        format!("{name}(..): write at('table', version or time), incremental('table', from, to) or history('table')"),
+                        format!(
+                            "{name}(..): write at('table', version or time), incremental('table', from, to) or history('table')"
+                        ),
                     ));
                 }
             },
@@ -104,7 +115,12 @@ pub(super) async fn relations(statement: &mut DFStatement, state: &SessionState,
     Ok(bound)
 }
 
-async fn clause_range(clause: &VersionClause, table: &PinnedTable, state: &SessionState, now: crate::store::Timestamp) -> Result<ReadRange> {
+async fn clause_range(
+    clause: &VersionClause,
+    table: &PinnedTable,
+    state: &SessionState,
+    now: crate::store::Timestamp,
+) -> Result<ReadRange> {
     let end = |expr: &Expr| -> Result<VersionSpec> {
         let found = constant::evaluate(state, expr)?;
         match clause.unit {
@@ -123,12 +139,16 @@ async fn clause_range(clause: &VersionClause, table: &PinnedTable, state: &Sessi
 
 /// The table that a version clause stands on.
 async fn versioned_table(name: &ObjectName, state: &SessionState, pins: &mut Pins) -> Result<(Arc<Pin>, PinnedTable)> {
-    let path = ObjectPath::new(name).ok_or_else(|| Error::new(Code::NotVersioned, format!("{name} has no versions: name a table")))?;
+    let path = ObjectPath::new(name)
+        .ok_or_else(|| Error::new(Code::NotVersioned, format!("{name} has no versions: name a table")))?;
     match pins.find(path.reference(), state.config_options()).await? {
-        None => Err(Error::new(Code::NotVersioned, format!("{name} is not a time-travel table: only those have versions"))),
+        None => {
+            Err(Error::new(Code::NotVersioned, format!("{name} is not a time-travel table: only those have versions")))
+        }
         Some((pin, name)) => {
             if let Some(Object::View(_)) = pin.catalog().state.object(&name) {
-                let message = format!("{name} is a view, which has no versions: put the clause on the tables in its query");
+                let message =
+                    format!("{name} is a view, which has no versions: put the clause on the tables in its query");
                 return Err(Error::new(Code::NotVersioned, message));
             }
             let table = pin.table(&name).await?;
@@ -144,7 +164,9 @@ async fn table_of(text: &str, state: &SessionState, pins: &mut Pins) -> Result<(
             let table = pin.table(&name).await?;
             Ok((pin, table))
         }
-        None => Err(Error::new(Code::NotVersioned, format!("{text} is not a time-travel table: only those have versions"))),
+        None => {
+            Err(Error::new(Code::NotVersioned, format!("{text} is not a time-travel table: only those have versions")))
+        }
     }
 }
 
@@ -193,11 +215,11 @@ impl VisitorMut for Calls {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         if self.values.is_some() {
             for item in &mut select.projection {
-                if let SelectItem::UnnamedExpr(expr) = item {
-                    if call_of(expr).is_some() {
-                        let alias = Ident::with_quote('"', expr.to_string());
-                        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
-                    }
+                if let SelectItem::UnnamedExpr(expr) = item
+                    && call_of(expr).is_some()
+                {
+                    let alias = Ident::with_quote('"', expr.to_string());
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
                 }
             }
         }
@@ -275,7 +297,7 @@ fn single_name(name: &ObjectName) -> Option<String> {
 
 /// A table factor that reads a version.
 enum Factor {
-    Versioned { name: ObjectName, clause: VersionClause },
+    Versioned { name: ObjectName, clause: Box<VersionClause> },
     Function { name: String, table: String, args: Vec<Expr> },
 }
 
@@ -317,21 +339,21 @@ impl VisitorMut for Factors {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         self.scopes.pop();
-        if let Some(outer) = self.scopes.last_mut() {
-            if outer.pending.front().is_some_and(|(at, _)| *at == address(query)) {
-                outer.visible.extend(outer.pending.pop_front().map(|(_, name)| name));
-            }
+        if let Some(outer) = self.scopes.last_mut()
+            && outer.pending.front().is_some_and(|(at, _)| *at == address(query))
+        {
+            outer.visible.extend(outer.pending.pop_front().map(|(_, name)| name));
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         if let Some(markers) = &mut self.markers {
-            if factor_of(factor).is_ok_and(|found| found.is_some()) {
-                if let TableFactor::Table { version, args, .. } = factor {
-                    *version = markers.pop_front();
-                    *args = None;
-                }
+            if factor_of(factor).is_ok_and(|found| found.is_some())
+                && let TableFactor::Table { version, args, .. } = factor
+            {
+                *version = markers.pop_front();
+                *args = None;
             }
             return ControlFlow::Continue(());
         }
@@ -345,7 +367,9 @@ impl VisitorMut for Factors {
                         _ => None,
                     };
                     if cte.is_some_and(|cte| self.scopes.iter().any(|scope| scope.visible.contains(&cte))) {
-                        let message = format!("{name} is a WITH query, which has no versions: put the clause on the tables in it");
+                        let message = format!(
+                            "{name} is a WITH query, which has no versions: put the clause on the tables in it"
+                        );
                         return ControlFlow::Break(Error::new(Code::NotVersioned, message));
                     }
                 }
@@ -359,7 +383,7 @@ impl VisitorMut for Factors {
 fn factor_of(factor: &TableFactor) -> Result<Option<Factor>> {
     if let Some(clause) = version_of(factor)? {
         let TableFactor::Table { name, .. } = factor else { return Ok(None) };
-        return Ok(Some(Factor::Versioned { name: name.clone(), clause }));
+        return Ok(Some(Factor::Versioned { name: name.clone(), clause: Box::new(clause) }));
     }
     let TableFactor::Table { name, args: Some(args), .. } = factor else { return Ok(None) };
     let Some(function @ ("at" | "incremental" | "history")) = single_name(name).as_deref().map(|name| match name {
@@ -373,5 +397,9 @@ fn factor_of(factor: &TableFactor) -> Result<Option<Factor>> {
     let Some(exprs) = args.args.iter().map(unnamed).collect::<Option<Vec<_>>>() else { return Ok(None) };
     let Some((table, rest)) = exprs.split_first() else { return Ok(None) };
     let Some(table) = text(table) else { return Ok(None) };
-    Ok(Some(Factor::Function { name: function.to_owned(), table, args: rest.iter().map(|expr| (*expr).clone()).collect() }))
+    Ok(Some(Factor::Function {
+        name: function.to_owned(),
+        table,
+        args: rest.iter().map(|expr| (*expr).clone()).collect(),
+    }))
 }

@@ -21,16 +21,18 @@ use crate::error::{Code, Error, Result};
 /// # Errors
 /// [`Code::InvalidVersionExpression`] where it refers to a column, has a subquery, or is not constant.
 pub(super) fn evaluate(state: &SessionState, expr: &ast::Expr) -> Result<ScalarValue> {
-    let refuse = |why: &str| Error::new(Code::InvalidVersionExpression, format!("{expr}: {why}; write a constant expression"));
+    let refuse =
+        |why: &str| Error::new(Code::InvalidVersionExpression, format!("{expr}: {why}; write a constant expression"));
     if has_subquery(expr) {
         return Err(refuse("a subquery can't be used here"));
     }
     let empty = DFSchema::empty();
     let with_alias = ExprWithAlias { expr: expr.clone(), alias: None };
-    let logical = state.create_logical_expr_from_sql_expr(with_alias, &empty).map_err(|error| match error.find_root() {
-        DataFusionError::SchemaError(..) => refuse("a column can't be used here"),
-        other => refuse(&other.strip_backtrace()),
-    })?;
+    let logical =
+        state.create_logical_expr_from_sql_expr(with_alias, &empty).map_err(|error| match error.find_root() {
+            DataFusionError::SchemaError(..) => refuse("a column can't be used here"),
+            other => refuse(&other.strip_backtrace()),
+        })?;
     let failed = |error: DataFusionError| refuse(&error.strip_backtrace());
     let context = SimplifyContext::builder()
         .with_config_options(Arc::clone(state.config_options()))

@@ -28,9 +28,16 @@ use crate::table::{FileKind, PartitionValues, TableSchema, properties, text};
 use crate::write::{Duplicates, Limits, WriteRequest, write};
 
 /// CREATE TABLE [AS].
-pub(super) async fn table(run: &mut Run<'_>, pin: &Arc<Pin>, name: TableName, create: CreateTable) -> Result<DataFrame, DataFusionError> {
+pub(super) async fn table(
+    run: &mut Run<'_>,
+    pin: &Arc<Pin>,
+    name: TableName,
+    create: CreateTable,
+) -> Result<DataFrame, DataFusionError> {
     if let Some(constraint) = create.constraints.first() {
-        let message = format!("table {name}: {constraint} can't be kept; leave it out, PRIMARY KEY is the one constraint of a table");
+        let message = format!(
+            "table {name}: {constraint} can't be kept; leave it out, PRIMARY KEY is the one constraint of a table"
+        );
         return Err(Error::new(Code::NotSupported, message).into());
     }
     let if_exists = match (create.or_replace, create.if_not_exists) {
@@ -39,7 +46,24 @@ pub(super) async fn table(run: &mut Run<'_>, pin: &Arc<Pin>, name: TableName, cr
         _ => IfExists::Fail,
     };
     let declared = fields(&run.state, &create.columns).await?;
-    let mut partitions = fields(&run.state, &create.partition_columns.iter().filter(|c| c.data_type != ast::DataType::Unspecified).cloned().collect::<Vec<_>>()).await?;
+    let untyped = create.partition_columns.iter().find(|column| column.data_type == ast::DataType::Unspecified);
+    if let Some(column) = untyped.filter(|_| create.query.is_none() || !declared.is_empty()) {
+        let name_of = normalized(&column.name);
+        let message = format!(
+            "table {name}: partition column {name_of:?} has no type: write PARTITIONED BY ({name_of} STRING), and leave it out of the list of columns"
+        );
+        return Err(Error::new(Code::InvalidSchema, message).into());
+    }
+    let mut partitions = fields(
+        &run.state,
+        &create
+            .partition_columns
+            .iter()
+            .filter(|c| c.data_type != ast::DataType::Unspecified)
+            .cloned()
+            .collect::<Vec<_>>(),
+    )
+    .await?;
     let query = match create.query {
         Some(query) => {
             let statement = DFStatement::Statement(Box::new(ast::Statement::Query(query)));
@@ -50,7 +74,8 @@ pub(super) async fn table(run: &mut Run<'_>, pin: &Arc<Pin>, name: TableName, cr
     let mut columns = declared;
     let mut order = None;
     if let Some((_, plan)) = &query {
-        let (of_query, places, of_partitions) = query_columns(plan, &name, columns, partitions, &create.partition_columns)?;
+        let (of_query, places, of_partitions) =
+            query_columns(plan, &name, columns, partitions, &create.partition_columns)?;
         (columns, partitions, order) = (of_query, of_partitions, Some(places));
     }
     let schema = TableSchema::new(columns, partitions, &create.primary_key)?;
@@ -87,7 +112,8 @@ fn query_columns(
     partitions: Vec<Field>,
     partition_defs: &[ColumnDef],
 ) -> Result<(Vec<Field>, Vec<usize>, Vec<Field>)> {
-    let of_query: Vec<Field> = plan.schema().fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true)).collect();
+    let of_query: Vec<Field> =
+        plan.schema().fields().iter().map(|field| Field::new(field.name(), field.data_type().clone(), true)).collect();
     let wrong = |what: String| Error::new(Code::InvalidSchema, format!("table {name}: {what}"));
     if !declared.is_empty() {
         let all: usize = declared.len() + partitions.len();
@@ -135,7 +161,11 @@ async fn content(
         table: new.id,
         table_name: new.name.to_string(),
         schema: Arc::new(new.schema.clone()),
-        buckets: new.properties.get(properties::BUCKETS).and_then(|value| value.parse().ok()).unwrap_or(properties::DEFAULT_BUCKETS),
+        buckets: new
+            .properties
+            .get(properties::BUCKETS)
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(properties::DEFAULT_BUCKETS),
         duplicates: Duplicates::KeepLast,
         kind: Arc::new(|_: &PartitionValues| FileKind::Base),
         sorted: false,
@@ -180,13 +210,20 @@ async fn fields(state: &SessionState, columns: &[ColumnDef]) -> Result<Vec<Field
                 }
             }
         }
-        fields.push(Field::new(normalized(&column.name), field.data_type().clone(), field.is_nullable()).with_metadata(metadata));
+        fields.push(
+            Field::new(normalized(&column.name), field.data_type().clone(), field.is_nullable())
+                .with_metadata(metadata),
+        );
     }
     Ok(fields)
 }
 
 /// A default as text; none for NULL.
-fn default_value(state: &SessionState, expr: &ast::Expr, data_type: &DataType) -> Result<Option<String>, DataFusionError> {
+fn default_value(
+    state: &SessionState,
+    expr: &ast::Expr,
+    data_type: &DataType,
+) -> Result<Option<String>, DataFusionError> {
     let value = constant::evaluate(state, expr)?.cast_to(data_type)?;
     Ok(text::to_text(&value.to_array()?, 0))
 }
@@ -203,11 +240,20 @@ pub(super) async fn alter(run: &mut Run<'_>, alter: AlterTable) -> Result<DataFr
     }
 }
 
-async fn run_alter(run: &mut Run<'_>, pin: &Arc<Pin>, name: &TableName, operation: AlterOperation) -> Result<DataFrame, DataFusionError> {
+async fn run_alter(
+    run: &mut Run<'_>,
+    pin: &Arc<Pin>,
+    name: &TableName,
+    operation: AlterOperation,
+) -> Result<DataFrame, DataFusionError> {
     if let AlterOperation::Compact { partition, kind } = operation {
         run.allow(Kind::Statement)?;
         if kind == CompactKind::Minor {
-            return Err(Error::new(Code::NotSupported, format!("COMPACT MINOR on {name} is not supported yet: use COMPACT MAJOR")).into());
+            return Err(Error::new(
+                Code::NotSupported,
+                format!("COMPACT MINOR on {name} is not supported yet: use COMPACT MAJOR"),
+            )
+            .into());
         }
         let only = match &partition {
             Some(spec) => Some(values(&*pin.table(name).await?.snapshot.state.schema()?, name, spec)?),
@@ -220,15 +266,25 @@ async fn run_alter(run: &mut Run<'_>, pin: &Arc<Pin>, name: &TableName, operatio
     let change = match operation {
         AlterOperation::RenameTo(to) => {
             let Some((other, to)) = run.find(&to).await? else {
-                return Err(Error::new(Code::InvalidArgument, format!("{to} is not in a time-travel warehouse: {name} can't move there")).into());
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    format!("{to} is not in a time-travel warehouse: {name} can't move there"),
+                )
+                .into());
             };
             if !Arc::ptr_eq(&other, pin) {
-                return Err(Error::new(Code::InvalidArgument, format!("{to} is in another warehouse: {name} can't move there")).into());
+                return Err(Error::new(
+                    Code::InvalidArgument,
+                    format!("{to} is in another warehouse: {name} can't move there"),
+                )
+                .into());
             }
             alter::rename(pin, name, to).await?;
             return run.done();
         }
-        AlterOperation::SetProperties(set) => Change::Properties(set.into_iter().map(|(key, value)| (key, Some(value))).collect()),
+        AlterOperation::SetProperties(set) => {
+            Change::Properties(set.into_iter().map(|(key, value)| (key, Some(value))).collect())
+        }
         AlterOperation::UnsetProperties { keys, if_exists } => {
             let table = pin.table(name).await?;
             let missing = keys.iter().find(|key| table.snapshot.state.property(key).is_none());
@@ -237,9 +293,17 @@ async fn run_alter(run: &mut Run<'_>, pin: &Arc<Pin>, name: &TableName, operatio
             }
             Change::Properties(keys.into_iter().map(|key| (key, None)).collect::<BTreeMap<_, _>>())
         }
-        AlterOperation::SetLifecycle(days) => Change::Lifecycle(properties::check_lifecycle(i64::try_from(days).unwrap_or(i64::MAX))?),
+        AlterOperation::SetLifecycle(days) => {
+            Change::Lifecycle(properties::check_lifecycle(i64::try_from(days).unwrap_or(i64::MAX))?)
+        }
         AlterOperation::SetComment(text) => Change::Comment(Some(text).filter(|text| !text.is_empty())),
-        other => return Err(Error::new(Code::NotSupported, format!("this ALTER TABLE on {name} is not supported yet: {}", short(&other))).into()),
+        other => {
+            return Err(Error::new(
+                Code::NotSupported,
+                format!("this ALTER TABLE on {name} is not supported yet: {}", short(&other)),
+            )
+            .into());
+        }
     };
     alter::table(pin, name, change).await?;
     run.done()

@@ -1,23 +1,26 @@
 //! Queries, and writes to time-travel tables: run at once, and again where somebody else changed what they read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{DmlStatement, LogicalPlan};
-use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::logical_plan::ExplainOption;
+use datafusion::logical_expr::{DmlStatement, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, WriteOp};
+use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast;
 
 use super::constant;
 use super::run::{Run, written_table};
+use crate::auth::Privilege;
+use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
-use crate::provider::{Target, WriteScope};
+use crate::provider::{Target, TimeTravelTable, WriteScope};
 use crate::sql::{Explain, Insert, insert_rewrite};
-use crate::table::{PartitionValues, TableSchema, text};
-
-use std::sync::Arc;
+use crate::table::{Column, PartitionValues, TableSchema, text};
 
 /// How often a write is planned anew after a conflict.
 const ATTEMPTS: u32 = 5;
@@ -48,14 +51,19 @@ pub(super) async fn insert(run: &mut Run<'_>, insert: &Insert) -> Result<DataFra
 
 /// EXPLAIN of such an INSERT; nothing is written, except by ANALYZE.
 pub(super) async fn explain_insert(run: &mut Run<'_>, explain: &Explain) -> Result<DataFrame, DataFusionError> {
-    let Some((plain, scope)) = rewritten(run, &explain.insert).await? else {
+    if run.find(&explain.insert.table).await?.is_none() {
         return query(run, explain.original()).await;
-    };
-    let statement = DFStatement::Explain(ExplainStatement { statement: Box::new(plain), options: explain.options.clone() });
-    let (state, plan) = run.plan(statement).await?;
+    }
+    let (state, plan) = plan_insert(run, &explain.insert).await?;
     run.options.verify_plan(&plan)?;
-    let plan = scoped_below(plan, &scope)?;
-    Ok(DataFrame::new(state, plan))
+    let options = &explain.options;
+    let option = ExplainOption {
+        verbose: options.verbose,
+        analyze: options.analyze,
+        format: options.format.clone().unwrap_or_else(|| state.config_options().explain.format.clone()),
+        ..ExplainOption::default()
+    };
+    Ok(DataFrame::new(state, LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()?))
 }
 
 /// How a write is planned again.
@@ -65,7 +73,12 @@ enum Again<'a> {
 }
 
 /// Runs a write now; after a conflict from a new Pin, a few times with jitter, then the conflict stands.
-async fn write(run: &Run<'_>, state: SessionState, plan: LogicalPlan, again: &Again<'_>) -> Result<DataFrame, DataFusionError> {
+async fn write(
+    run: &Run<'_>,
+    state: SessionState,
+    plan: LogicalPlan,
+    again: &Again<'_>,
+) -> Result<DataFrame, DataFusionError> {
     let (mut state, mut plan) = (state, plan);
     for attempt in 1.. {
         let error = match DataFrame::new(state, plan).collect().await {
@@ -86,27 +99,83 @@ async fn write(run: &Run<'_>, state: SessionState, plan: LogicalPlan, again: &Ag
     Err(Error::internal("a write without an end").into())
 }
 
-async fn plan_insert(run: &mut Run<'_>, insert: &Insert) -> Result<(SessionState, LogicalPlan), DataFusionError> {
-    let Some((plain, scope)) = rewritten(run, insert).await? else {
+/// The source is planned by itself and then fitted to the table: DataFusion would hand the table's columns down to any
+/// VALUES in the source, also nested ones, which are not the table's rows.
+pub(super) async fn plan_insert(
+    run: &mut Run<'_>,
+    insert: &Insert,
+) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+    let Some((pin, name)) = run.find(&insert.table).await? else {
         return Err(Error::internal("an INSERT into a foreign table").into());
     };
-    let (state, plan) = run.plan(plain).await?;
-    Ok((state, scoped(plan, scope)?))
-}
-
-/// The plain INSERT that DataFusion plans, and what an OVERWRITE replaces; none for a foreign table.
-async fn rewritten(run: &mut Run<'_>, insert: &Insert) -> Result<Option<(DFStatement, WriteScope)>> {
-    let Some((pin, name)) = run.find(&insert.table).await? else { return Ok(None) };
-    let table = pin.table(&name).await?;
-    let schema = table.snapshot.state.schema()?;
-    let names = |columns: &[crate::table::Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let table = pin.table_for(&name, Privilege::Update).await?;
+    let target = TimeTravelTable::latest(pin, table)?;
+    let schema = Arc::clone(target.table_schema());
+    let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     let (columns, source) = insert_rewrite(insert, &names(&schema.columns), &names(&schema.partition_columns))?;
     let named = named_partition(&run.state, &schema, &insert.partition)?;
-    Ok(Some((insert.plain(&columns, source), WriteScope { named })))
+    let query = DFStatement::Statement(Box::new(ast::Statement::Query(source)));
+    let (state, source) = run.plan(query).await?;
+    let input = Arc::new(fitted(source, &name, &target, &columns)?);
+    let target = provider_as_source(Arc::new(target.with_target(Target::Undecided(WriteScope { named }))));
+    let op = if insert.overwrite { InsertOp::Overwrite } else { InsertOp::Append };
+    let plan = LogicalPlan::Dml(DmlStatement::new(insert.table.reference(), target, WriteOp::Insert(op), input));
+    Ok((state, plan))
+}
+
+/// The source's columns cast to the table's, in its order; columns that are not named get their default.
+fn fitted(
+    source: LogicalPlan,
+    name: &TableName,
+    target: &TimeTravelTable,
+    columns: &[String],
+) -> Result<LogicalPlan, DataFusionError> {
+    let invalid = |message: String| DataFusionError::from(Error::new(Code::InvalidArgument, message));
+    let given = Arc::clone(source.schema());
+    if given.fields().len() != columns.len() {
+        let (has, wants) = (given.fields().len(), columns.join(", "));
+        return Err(invalid(format!(
+            "INSERT into {name}: the source gives {has} columns for {} ({wants})",
+            columns.len()
+        )));
+    }
+    let schema = target.table_schema();
+    if let Some(unknown) = columns.iter().find(|column| !schema.all().any(|known| known.name == **column)) {
+        return Err(Error::new(
+            Code::ColumnNotFound,
+            format!("table {name} has no column {unknown:?}: DESC {name} lists its columns"),
+        )
+        .into());
+    }
+    if let Some((at, twice)) =
+        columns.iter().enumerate().find(|(at, column)| columns.iter().take(*at).any(|other| other == *column))
+    {
+        return Err(invalid(format!("INSERT into {name}: column {twice:?} stands twice, again at place {}", at + 1)));
+    }
+    let mut exprs = Vec::with_capacity(target.schema().fields().len());
+    for column in schema.all() {
+        let expr = match columns.iter().position(|given| *given == column.name) {
+            Some(at) => {
+                let (qualifier, field) = given.qualified_field(at);
+                Expr::Column(datafusion::common::Column::from((qualifier, field)))
+                    .cast_to(&column.data_type, given.as_ref())?
+            }
+            None => match target.get_column_default(&column.name) {
+                Some(default) => default.clone(),
+                None => Expr::Literal(ScalarValue::try_from(&column.data_type)?, None),
+            },
+        };
+        exprs.push(expr.alias(&column.name));
+    }
+    LogicalPlanBuilder::from(source).project(exprs)?.build()
 }
 
 /// The partition that static values for every partition column name.
-fn named_partition(state: &SessionState, schema: &TableSchema, partition: &[(String, Option<ast::Expr>)]) -> Result<Option<PartitionValues>> {
+fn named_partition(
+    state: &SessionState,
+    schema: &TableSchema,
+    partition: &[(String, Option<ast::Expr>)],
+) -> Result<Option<PartitionValues>> {
     let mut values = Vec::with_capacity(schema.partition_columns.len());
     for column in &schema.partition_columns {
         let Some((_, Some(expr))) = partition.iter().find(|(name, _)| *name == column.name) else { return Ok(None) };
@@ -118,25 +187,4 @@ fn named_partition(state: &SessionState, schema: &TableSchema, partition: &[(Str
         }
     }
     Ok((!values.is_empty()).then_some(PartitionValues(values)))
-}
-
-/// The plan with the scope given to the table that it writes.
-fn scoped(plan: LogicalPlan, scope: WriteScope) -> Result<LogicalPlan, DataFusionError> {
-    let Some(table) = written_table(&plan).cloned() else { return Ok(plan) };
-    match plan {
-        LogicalPlan::Dml(dml) => {
-            let target = provider_as_source(Arc::new(table.with_target(Target::Undecided(scope))));
-            Ok(LogicalPlan::Dml(DmlStatement::new(dml.table_name, target, dml.op, dml.input)))
-        }
-        other => Ok(other),
-    }
-}
-
-fn scoped_below(plan: LogicalPlan, scope: &WriteScope) -> Result<LogicalPlan, DataFusionError> {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
-    let done = plan.transform_down(|node| match written_table(&node).is_some() {
-        true => Ok(Transformed::yes(scoped(node, scope.clone())?)),
-        false => Ok(Transformed::no(node)),
-    })?;
-    Ok(done.data)
 }

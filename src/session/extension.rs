@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::CatalogProvider;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::Analyzer;
@@ -13,7 +12,8 @@ use datafusion_timetravel_udfs::{TableHistory, get_latest_timestamp, get_latest_
 use super::TimeTravel;
 use crate::error::Result;
 use crate::provider::{
-    AtFunction, DmlRule, HistoryFunction, IncrementalFunction, PinSource, RelationGuard, TimeTravelCatalog, WarehouseHistory,
+    AtFunction, DmlRule, HistoryFunction, IncrementalFunction, PinSource, RelationGuard, TimeTravelCatalog,
+    WarehouseHistory, Warehouses,
 };
 
 /// Adds a warehouse to a live session.
@@ -43,19 +43,14 @@ impl SessionContextExt for SessionContext {
         tt.warehouse().catalog().snapshot().await?;
         let shared = self.state_ref();
         let mut state = shared.write();
-        let added = add(SessionStateBuilder::new_from_existing(state.clone()), &state, name, tt).build();
-        added.catalog_list().register_catalog(name.to_owned(), catalog(tt));
-        *state = added;
+        *state = add(&state, name, tt);
         Ok(())
     }
 }
 
 impl SessionStateBuilderExt for SessionStateBuilder {
     fn with_timetravel(self, name: &str, tt: &TimeTravel) -> Self {
-        let state = self.build();
-        let added = add(Self::new_from_existing(state.clone()), &state, name, tt).build();
-        added.catalog_list().register_catalog(name.to_owned(), catalog(tt));
-        Self::new_from_existing(added)
+        Self::new_from_existing(add(&self.build(), name, tt))
     }
 }
 
@@ -63,14 +58,10 @@ fn source(tt: &TimeTravel) -> PinSource {
     PinSource::Fresh(tt.warehouse().clone(), tt.caller().clone())
 }
 
-fn catalog(tt: &TimeTravel) -> Arc<dyn CatalogProvider> {
-    Arc::new(TimeTravelCatalog::new(source(tt)))
-}
-
-/// The builder with our rule first, our guard, and the functions.
-fn add(builder: SessionStateBuilder, state: &SessionState, name: &str, tt: &TimeTravel) -> SessionStateBuilder {
+/// The state with the catalog, our rule first, our guard, and the functions.
+fn add(state: &SessionState, name: &str, tt: &TimeTravel) -> SessionState {
     let has_rule = state.analyzer().rules.iter().any(|rule| rule.name() == DmlRule.name());
-    let mut builder = builder;
+    let mut builder = SessionStateBuilder::new_from_existing(state.clone());
     if !has_rule {
         let Analyzer { function_rewrites: _, rules, .. } = state.analyzer();
         let mut all: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(DmlRule)];
@@ -88,5 +79,9 @@ fn add(builder: SessionStateBuilder, state: &SessionState, name: &str, tt: &Time
     built.register_udtf("at", Arc::new(AtFunction(Arc::clone(&history))));
     built.register_udtf("incremental", Arc::new(IncrementalFunction(Arc::clone(&history))));
     built.register_udtf("history", Arc::new(HistoryFunction(history)));
-    SessionStateBuilder::new_from_existing(built)
+    let catalog = TimeTravelCatalog::new(source(tt));
+    let warehouses = Warehouses::of(built.config()).with(name, catalog.clone());
+    built.config_mut().set_extension(Arc::new(warehouses));
+    built.catalog_list().register_catalog(name.to_owned(), Arc::new(catalog));
+    built
 }

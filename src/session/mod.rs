@@ -7,25 +7,29 @@ mod dml;
 mod extension;
 mod overlay;
 mod pins;
+mod prepared;
 mod run;
 mod show;
 mod views;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use crate::auth::{AllowAll, Authorizer, Caller};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::log::{CommitStatus, Lsn};
 use crate::ops::Warehouse;
 use crate::store::{Clock, CommitId, Durability, Ids, Store, TableId};
 
 pub use extension::{SessionContextExt, SessionStateBuilderExt};
+use prepared::Prepared;
 
 /// A warehouse: one project with its catalog and all its tables, on any object store.
 ///
@@ -51,6 +55,7 @@ pub use extension::{SessionContextExt, SessionStateBuilderExt};
 pub struct TimeTravel {
     warehouse: Warehouse,
     caller: Caller,
+    prepared: Prepared,
 }
 
 impl TimeTravel {
@@ -67,7 +72,8 @@ impl TimeTravel {
     /// Opens a warehouse with settings.
     pub fn builder(url: &str) -> TimeTravelBuilder {
         TimeTravelBuilder {
-            url: url.to_owned(),
+            place: Place::Url(url.to_owned()),
+            commit_deadline: None,
             options: vec![],
             clock: None,
             ids: None,
@@ -81,15 +87,18 @@ impl TimeTravel {
     /// # Errors
     /// The catalog can't be read.
     pub async fn with_store(store: Store) -> Result<Self> {
-        let warehouse = Warehouse::new(store, Arc::new(AllowAll));
-        warehouse.catalog().snapshot().await?;
-        Ok(Self { warehouse, caller: Caller::default() })
+        Self::builder_with_store(store).build().await
+    }
+
+    /// Opens a warehouse in a store that the application made, with settings.
+    pub fn builder_with_store(store: Store) -> TimeTravelBuilder {
+        TimeTravelBuilder { place: Place::Store(store), ..Self::builder("") }
     }
 
     /// The same warehouse for another caller, whom history and audit name and the authorizer is asked about.
     #[must_use]
     pub fn with_caller(&self, actor: impl Into<String>, reason: Option<String>) -> Self {
-        Self { warehouse: self.warehouse.clone(), caller: Caller { actor: actor.into(), reason } }
+        Self { caller: Caller { actor: actor.into(), reason }, ..self.clone() }
     }
 
     /// The warehouse.
@@ -116,8 +125,21 @@ impl TimeTravel {
     ///
     /// # Errors
     /// As [`TimeTravel::sql`]; a statement that is not allowed.
-    pub async fn sql_with_options(&self, ctx: &SessionContext, sql: &str, options: SQLOptions) -> Result<DataFrame, DataFusionError> {
+    pub async fn sql_with_options(
+        &self,
+        ctx: &SessionContext,
+        sql: &str,
+        options: SQLOptions,
+    ) -> Result<DataFrame, DataFusionError> {
         run::run(self, ctx, sql, options).await
+    }
+
+    /// The statements of a script; see [`split_statements`].
+    ///
+    /// # Errors
+    /// A text or comment has no end.
+    pub fn split(&self, script: &str) -> Result<Vec<String>> {
+        split_statements(script)
     }
 
     /// The warnings of statements since the last call.
@@ -142,9 +164,29 @@ impl TimeTravel {
     }
 }
 
+/// Where a warehouse lies.
+enum Place {
+    Url(String),
+    Store(Store),
+}
+
+/// Cuts a script into statements at each `;` that isn't inside a text or comment.
+///
+/// # Errors
+/// A text or comment has no end.
+pub fn split_statements(script: &str) -> Result<Vec<String>> {
+    crate::sql::split(script, &GenericDialect {})
+}
+
+/// Whether the text ends a statement with `;`, for a shell that reads line by line.
+pub fn is_complete(text: &str) -> bool {
+    crate::sql::is_complete(text, &GenericDialect {})
+}
+
 /// Settings of a warehouse.
 pub struct TimeTravelBuilder {
-    url: String,
+    place: Place,
+    commit_deadline: Option<Duration>,
     options: Vec<(String, String)>,
     clock: Option<Arc<dyn Clock>>,
     ids: Option<Arc<dyn Ids>>,
@@ -170,7 +212,7 @@ impl TimeTravelBuilder {
     /// How durable commits on a local disk are; full by default.
     #[must_use]
     pub fn durability(self, durability: Durability) -> Self {
-        let is_local = !self.url.contains("://") || self.url.starts_with("file://");
+        let is_local = matches!(&self.place, Place::Url(url) if !url.contains("://") || url.starts_with("file://"));
         match durability {
             Durability::Relaxed if is_local => self.option("durability", "relaxed"),
             _ => self,
@@ -198,6 +240,13 @@ impl TimeTravelBuilder {
         self
     }
 
+    /// How long an unclear outcome of a commit is pursued before it is left to `commit_status`; 30 s by default.
+    #[must_use]
+    pub fn commit_deadline(mut self, deadline: Duration) -> Self {
+        self.commit_deadline = Some(deadline);
+        self
+    }
+
     /// Runs statements as this caller.
     #[must_use]
     pub fn caller(mut self, actor: impl Into<String>, reason: Option<String>) -> Self {
@@ -210,16 +259,22 @@ impl TimeTravelBuilder {
     /// # Errors
     /// As [`TimeTravel::open`].
     pub async fn build(self) -> Result<TimeTravel> {
-        let mut store = Store::open(&self.url, self.options)?;
+        let mut store = match self.place {
+            Place::Url(url) => Store::open(&url, self.options)?,
+            Place::Store(store) if self.options.is_empty() => store,
+            Place::Store(_) => {
+                let message = "options of a store go with a URL: give them to the store that the application makes";
+                return Err(Error::new(Code::InvalidArgument, message));
+            }
+        };
         if let Some(clock) = self.clock {
             store = store.with_clock(clock);
         }
         if let Some(ids) = self.ids {
             store = store.with_ids(ids);
         }
-        let warehouse = Warehouse::new(store, self.authorizer);
+        let warehouse = Warehouse::with_commit_deadline(store, self.authorizer, self.commit_deadline);
         warehouse.catalog().snapshot().await?;
-        Ok(TimeTravel { warehouse, caller: self.caller })
+        Ok(TimeTravel { warehouse, caller: self.caller, prepared: Prepared::default() })
     }
 }
-

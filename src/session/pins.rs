@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::catalog::CatalogProviderList;
 use datafusion::common::TableReference;
 use datafusion::config::ConfigOptions;
+use datafusion::execution::SessionState;
 
 use crate::auth::Caller;
-use crate::catalog::TableName;
+use crate::catalog::{DEFAULT_SCHEMA, TableName};
 use crate::error::Result;
 use crate::ops::Pin;
 use crate::provider::{Warehouses, resolve};
@@ -16,6 +18,7 @@ use crate::store::Timestamp;
 /// Snapshots of one statement.
 #[derive(Debug)]
 pub(super) struct Pins {
+    list: Arc<dyn CatalogProviderList>,
     warehouses: Warehouses,
     caller: Caller,
     pins: BTreeMap<String, Arc<Pin>>,
@@ -23,8 +26,14 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    pub(super) fn new(warehouses: Warehouses, caller: Caller, clock: Timestamp) -> Self {
-        Self { warehouses, caller, pins: BTreeMap::new(), clock }
+    pub(super) fn new(state: &SessionState, caller: Caller, clock: Timestamp) -> Self {
+        Self {
+            list: Arc::clone(state.catalog_list()),
+            warehouses: Warehouses::of(state.config()),
+            caller,
+            pins: BTreeMap::new(),
+            clock,
+        }
     }
 
     pub(super) fn warehouses(&self) -> &Warehouses {
@@ -32,15 +41,49 @@ impl Pins {
     }
 
     /// The Pin and the name in it that a reference means; none where it is not in a warehouse, or a session's table.
-    pub(super) async fn find(&mut self, reference: TableReference, config: &ConfigOptions) -> Result<Option<(Arc<Pin>, TableName)>> {
+    pub(super) async fn find(
+        &mut self,
+        reference: TableReference,
+        config: &ConfigOptions,
+    ) -> Result<Option<(Arc<Pin>, TableName)>> {
+        Ok(self.locate(reference, config).await?.map(|(_, pin, name)| (pin, name)))
+    }
+
+    /// As [`Pins::find`], with the catalog's name.
+    pub(super) async fn locate(
+        &mut self,
+        reference: TableReference,
+        config: &ConfigOptions,
+    ) -> Result<Option<(String, Arc<Pin>, TableName)>> {
+        let reference = self.project_table(reference, config).await?;
         let (catalog, name) = resolve(reference, config);
         if name.schema == "information_schema" {
             return Ok(None);
         }
         match self.warehouses.catalog(&catalog) {
-            Some(found) if !found.is_session_table(&name) => Ok(Some((self.pin(&catalog).await?, name))),
+            Some(found) if !found.is_session_table(&name) => {
+                let pin = self.pin(&catalog).await?;
+                Ok(Some((catalog, pin, name)))
+            }
             _ => Ok(None),
         }
+    }
+
+    /// Two parts are schema.table, else project.table (semantics, "Names and types").
+    async fn project_table(&mut self, reference: TableReference, config: &ConfigOptions) -> Result<TableReference> {
+        let TableReference::Partial { schema, table } = &reference else { return Ok(reference) };
+        if self.warehouses.catalog(schema).is_none() {
+            return Ok(reference);
+        }
+        let catalog = &config.catalog.default_catalog;
+        let is_schema = match self.warehouses.catalog(catalog) {
+            Some(_) => self.pin(catalog).await?.catalog().state.has_schema(schema),
+            None => self.list.catalog(catalog).is_some_and(|catalog| catalog.schema(schema).is_some()),
+        };
+        Ok(match is_schema {
+            true => reference,
+            false => TableReference::full(Arc::clone(schema), DEFAULT_SCHEMA, Arc::clone(table)),
+        })
     }
 
     /// The Pin of a warehouse of the session.
@@ -54,6 +97,11 @@ impl Pins {
         let pin = Arc::new(Pin::new(found.warehouse(), &self.caller).await?);
         self.pins.insert(catalog.to_owned(), Arc::clone(&pin));
         Ok(pin)
+    }
+
+    /// The Pin of a warehouse, if it is pinned.
+    pub(super) fn pinned(&self, catalog: &str) -> Option<&Arc<Pin>> {
+        self.pins.get(catalog)
     }
 
     /// Pins every warehouse of the session, for statements that look at names.

@@ -13,11 +13,11 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, bind, create, dml, overlay, show, views};
+use super::{TimeTravel, bind, create, dml, overlay, prepared, show, views};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
-use crate::provider::{TimeTravelTable, Warehouses, of_source};
+use crate::provider::{TimeTravelTable, of_source};
 use crate::sql::{ObjectPath, Parsed, Statement, Syntax, parse};
 
 /// What one statement runs with.
@@ -32,9 +32,8 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(tt: &'a TimeTravel, ctx: &'a SessionContext, options: SQLOptions) -> Self {
         let state = ctx.state();
-        let warehouses = Warehouses::of(state.catalog_list());
-        let clock = tt.warehouse().store().now();
-        Self { tt, ctx, state, pins: Pins::new(warehouses, tt.caller().clone(), clock), options }
+        let pins = Pins::new(&state, tt.caller().clone(), tt.warehouse().store().now());
+        Self { tt, ctx, state, pins, options }
     }
 
     /// The Pin and the name that a path means; none where it is not in a warehouse.
@@ -46,7 +45,10 @@ impl<'a> Run<'a> {
     /// As [`Run::find`], for a statement that only time-travel tables know.
     pub(super) async fn ours(&mut self, path: &ObjectPath) -> Result<(Arc<Pin>, TableName)> {
         self.find(path).await?.ok_or_else(|| {
-            Error::new(Code::NotSupported, format!("{path} is not in a time-travel warehouse, whose tables this statement is for"))
+            Error::new(
+                Code::NotSupported,
+                format!("{path} is not in a time-travel warehouse, whose tables this statement is for"),
+            )
         })
     }
 
@@ -54,11 +56,13 @@ impl<'a> Run<'a> {
     pub(super) fn allow(&self, kind: Kind) -> Result<(), DataFusionError> {
         let empty = LogicalPlanBuilder::empty(false).build()?;
         let sample = match kind {
-            Kind::Ddl => LogicalPlan::Ddl(datafusion::logical_expr::DdlStatement::DropTable(datafusion::logical_expr::DropTable {
-                name: "t".into(),
-                if_exists: true,
-                schema: Arc::clone(empty.schema()),
-            })),
+            Kind::Ddl => LogicalPlan::Ddl(datafusion::logical_expr::DdlStatement::DropTable(
+                datafusion::logical_expr::DropTable {
+                    name: "t".into(),
+                    if_exists: true,
+                    schema: Arc::clone(empty.schema()),
+                },
+            )),
             Kind::Statement => LogicalPlan::Statement(datafusion::logical_expr::Statement::ResetVariable(
                 datafusion::logical_expr::ResetVariable { variable: "timetravel".into() },
             )),
@@ -77,7 +81,10 @@ impl<'a> Run<'a> {
     }
 
     /// Binds a statement and plans it. Nothing is executed.
-    pub(super) async fn plan(&mut self, statement: DFStatement) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+    pub(super) async fn plan(
+        &mut self,
+        statement: DFStatement,
+    ) -> Result<(SessionState, LogicalPlan), DataFusionError> {
         plan(&mut self.pins, &self.state, statement, 0).await
     }
 }
@@ -90,12 +97,20 @@ pub(super) enum Kind {
 }
 
 /// Runs one statement.
-pub(super) async fn run(tt: &TimeTravel, ctx: &SessionContext, sql: &str, options: SQLOptions) -> Result<DataFrame, DataFusionError> {
+pub(super) async fn run(
+    tt: &TimeTravel,
+    ctx: &SessionContext,
+    sql: &str,
+    options: SQLOptions,
+) -> Result<DataFrame, DataFusionError> {
     let parsed = one(ctx, sql)?;
     let Parsed { statement, stock, .. } = parsed;
     let mut run = Run::new(tt, ctx, options);
     match statement {
-        Statement::DataFusion(statement) => dml::query(&mut run, *statement).await,
+        Statement::DataFusion(statement) => match prepared::intercept(&mut run, &statement).await? {
+            Some(frame) => Ok(frame),
+            None => dml::query(&mut run, *statement).await,
+        },
         Statement::Insert(insert) => dml::insert(&mut run, &insert).await,
         Statement::Explain(explain) => dml::explain_insert(&mut run, &explain).await,
         Statement::CreateTable(create) => match run.find(&create.name).await? {
@@ -132,11 +147,18 @@ pub(super) async fn run(tt: &TimeTravel, ctx: &SessionContext, sql: &str, option
             Some((pin, name)) => {
                 run.allow(Kind::Ddl)?;
                 if dropped.purge {
-                    let message = format!("DROP TABLE {name} PURGE is not supported yet: drop it, and its files stay while they can be restored");
+                    let message = format!(
+                        "DROP TABLE {name} PURGE is not supported yet: drop it, and its files stay while they can be restored"
+                    );
                     return Err(Error::new(Code::NotSupported, message).into());
                 }
                 match drop::table(&pin, &name).await {
-                    Err(error) if dropped.if_exists && matches!(error.code(), Code::TableNotFound | Code::TableDropped | Code::SchemaNotFound) => {}
+                    Err(error)
+                        if dropped.if_exists
+                            && matches!(
+                                error.code(),
+                                Code::TableNotFound | Code::TableDropped | Code::SchemaNotFound
+                            ) => {}
                     other => other?,
                 }
                 run.done()
@@ -163,7 +185,7 @@ pub(super) async fn run(tt: &TimeTravel, ctx: &SessionContext, sql: &str, option
             None => foreign(&mut run, stock, &truncate.table).await,
         },
         Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
-        Statement::ShowTablesHistory(_) => Err(later("SHOW HISTORY FOR TABLES", "a warehouse")),
+        Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
         Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
         Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
@@ -176,22 +198,35 @@ fn one<'a>(ctx: &SessionContext, sql: &'a str) -> Result<Parsed<'a>, DataFusionE
     let state = ctx.state();
     let options = &state.config_options().sql_parser;
     let name = options.dialect.to_string();
-    let dialect = dialect_from_str(&name)
-        .ok_or_else(|| Error::new(Code::InvalidArgument, format!("{name} is no SQL dialect: SET datafusion.sql_parser.dialect")))?;
+    let dialect = dialect_from_str(&name).ok_or_else(|| {
+        Error::new(Code::InvalidArgument, format!("{name} is no SQL dialect: SET datafusion.sql_parser.dialect"))
+    })?;
     let syntax = Syntax { dialect: dialect.as_ref(), recursion_limit: options.recursion_limit.into() };
     let mut statements = parse(sql, syntax)?.into_iter();
     match (statements.next(), statements.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Error::new(Code::Syntax, "the text holds no statement").into()),
-        _ => Err(Error::new(Code::Syntax, "the text holds several statements: run them one by one, split_statements(..) cuts them").into()),
+        _ => Err(Error::new(
+            Code::Syntax,
+            "the text holds several statements: run them one by one, split_statements(..) cuts them",
+        )
+        .into()),
     }
 }
 
 /// A statement that stock DataFusion knows, on an object that is not in a warehouse.
-async fn foreign(run: &mut Run<'_>, stock: Option<Box<DFStatement>>, path: &ObjectPath) -> Result<DataFrame, DataFusionError> {
+async fn foreign(
+    run: &mut Run<'_>,
+    stock: Option<Box<DFStatement>>,
+    path: &ObjectPath,
+) -> Result<DataFrame, DataFusionError> {
     match stock {
         Some(statement) => dml::query(run, *statement).await,
-        None => Err(Error::new(Code::NotSupported, format!("{path} is not in a time-travel warehouse, whose tables this statement is for")).into()),
+        None => Err(Error::new(
+            Code::NotSupported,
+            format!("{path} is not in a time-travel warehouse, whose tables this statement is for"),
+        )
+        .into()),
     }
 }
 
@@ -229,7 +264,12 @@ pub(super) async fn plan(
 }
 
 /// Pins the tables that the statement names, plans its views, and refuses names that stand for nothing.
-async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, depth: usize) -> Result<overlay::Views, DataFusionError> {
+async fn tables(
+    pins: &mut Pins,
+    state: &SessionState,
+    statement: &DFStatement,
+    depth: usize,
+) -> Result<overlay::Views, DataFusionError> {
     let mut views = overlay::Views::new();
     if matches!(statement, DFStatement::CreateExternalTable(_) | DFStatement::Reset(_)) {
         return Ok(views);
@@ -237,8 +277,7 @@ async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, 
     let functions = bind::function_names(statement);
     for reference in state.resolve_table_references(statement)? {
         let config = Arc::clone(state.config_options());
-        let (catalog, _) = crate::provider::resolve(reference.clone(), &config);
-        let Some((pin, name)) = pins.find(reference, &config).await? else { continue };
+        let Some((catalog, pin, name)) = pins.locate(reference, &config).await? else { continue };
         match pin.catalog().state.object(&name) {
             Some(Object::Table(_)) => {
                 pin.table(&name).await?;
@@ -247,11 +286,30 @@ async fn tables(pins: &mut Pins, state: &SessionState, statement: &DFStatement, 
                 let table = views::plan_view(pins, state, &view, depth).await?;
                 views.insert((catalog, name), table);
             }
-            None if is_query(statement) && !functions.contains(&name.table) => return Err(pin.missing(&name).into()),
+            None if is_query(statement)
+                && !functions.contains(&name.table)
+                && !knows(state, &catalog, &name).await? =>
+            {
+                return Err(pin.missing(&name).into());
+            }
             None => {}
         }
     }
     Ok(views)
+}
+
+/// Whether the session itself knows a table of this name, such as a file's name under `enable_url_table`.
+async fn knows(state: &SessionState, catalog: &str, name: &TableName) -> Result<bool, DataFusionError> {
+    let schema = state.catalog_list().catalog(catalog).and_then(|catalog| catalog.schema(&name.schema));
+    match schema {
+        Some(schema) => match schema.table(&name.table).await {
+            Ok(found) => Ok(found.is_some()),
+            // A dropped table: the caller has the better message.
+            Err(error) if Error::find(&error).is_some() => Ok(false),
+            Err(error) => Err(error),
+        },
+        None => Ok(false),
+    }
 }
 
 /// Whether a missing table makes the statement wrong: DDL names objects that need not exist.
@@ -259,7 +317,10 @@ fn is_query(statement: &DFStatement) -> bool {
     use datafusion::sql::sqlparser::ast::Statement as S;
     match statement {
         DFStatement::Statement(inner) => {
-            matches!(inner.as_ref(), S::Query(_) | S::Insert(_) | S::Update { .. } | S::Delete(_) | S::Merge { .. } | S::ExplainTable { .. })
+            matches!(
+                inner.as_ref(),
+                S::Query(_) | S::Insert(_) | S::Update { .. } | S::Delete(_) | S::Merge { .. } | S::ExplainTable { .. }
+            )
         }
         DFStatement::Explain(explain) => is_query(&explain.statement),
         DFStatement::CopyTo(_) => true,

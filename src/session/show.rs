@@ -10,19 +10,24 @@ use crate::auth::{Privilege, Target};
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
-use crate::ops::{Pin, describe, history, partitions};
+use crate::ops::{Pin, describe, history, partitions, tables};
 use crate::provider::views;
-use crate::sql::{PartitionRef, PartitionSpec, ShowHistory, ShowPartitions};
+use crate::sql::{NamePattern, PartitionRef, PartitionSpec, ShowHistory, ShowPartitions};
 use crate::table::{PartitionValues, TableSchema, text};
 
 /// `SHOW HISTORY FOR TABLE t [PARTITION(..)] [LSN 'x' | OFFSET n] [LIMIT n]` (R083-R094).
 pub(super) async fn history(run: &mut Run<'_>, show: &ShowHistory) -> Result<DataFrame, DataFusionError> {
     let (pin, name) = run.ours(&show.table).await?;
-    if show.id.is_some() {
-        let message = format!("SHOW HISTORY FOR TABLE {name} ('id'=…) is not supported yet: name a live table");
-        return Err(Error::new(Code::NotSupported, message).into());
-    }
-    let table = pin.table_for(&name, Privilege::ShowHistory).await?;
+    let table = match &show.id {
+        Some(id) => pin.table_by_id(&name, id.parse()?).await?,
+        None => pin.table_for(&name, Privilege::ShowHistory).await.map_err(|error| match error.code() {
+            Code::TableDropped => Error::new(
+                Code::TableDropped,
+                format!("{}; its history: SHOW HISTORY FOR TABLES LIKE {name} gives the id for SHOW HISTORY FOR TABLE {name} ('id'='…')", error.message()),
+            ),
+            _ => error,
+        })?,
+    };
     let schema = table.snapshot.state.schema()?;
     let mut wanted = Vec::with_capacity(show.partitions.len());
     for partition in &show.partitions {
@@ -31,7 +36,8 @@ pub(super) async fn history(run: &mut Run<'_>, show: &ShowHistory) -> Result<Dat
             PartitionRef::Id(id) => match table.snapshot.state.partitions().find(|entry| entry.id.to_string() == *id) {
                 Some(entry) => wanted.push(entry.values.clone()),
                 None => {
-                    let message = format!("table {name} has no partition with id {id}: SHOW HISTORY FOR TABLE {name} lists them");
+                    let message =
+                        format!("table {name} has no partition with id {id}: SHOW HISTORY FOR TABLE {name} lists them");
                     return Err(Error::new(Code::PartitionNotFound, message).into());
                 }
             },
@@ -43,6 +49,29 @@ pub(super) async fn history(run: &mut Run<'_>, show: &ShowHistory) -> Result<Dat
     rows.drain(..skip);
     rows.truncate(usize::try_from(show.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
     run.rows(views::history::show(&rows, views::zone(run.state.config_options())?)?)
+}
+
+/// `SHOW HISTORY FOR TABLES [LIKE …]`: all tables, dropped ones too (R080-R082).
+pub(super) async fn tables(run: &mut Run<'_>, pattern: Option<&NamePattern>) -> Result<DataFrame, DataFusionError> {
+    let catalog = run.state.config_options().catalog.default_catalog.clone();
+    let (pin, wanted) = match pattern {
+        Some(NamePattern::Exact(path)) => {
+            let (pin, name) = run.ours(path).await?;
+            (pin, Some(name))
+        }
+        _ if run.pins.warehouses().catalog(&catalog).is_none() => {
+            let message =
+                format!("{catalog} is not a time-travel warehouse: SET datafusion.catalog.default_catalog to one");
+            return Err(Error::new(Code::NotSupported, message).into());
+        }
+        _ => (run.pins.pin(&catalog).await?, None),
+    };
+    let mut rows = tables::all(&pin)?;
+    match pattern {
+        Some(NamePattern::Like(like)) => rows.retain(|row| tables::matches(like, &row.name.table)),
+        _ => rows.retain(|row| wanted.as_ref().is_none_or(|name| row.name == *name)),
+    }
+    run.rows(views::tables::show(&rows, views::zone(run.state.config_options())?)?)
 }
 
 /// `LIST PARTITIONS t`.
@@ -62,7 +91,11 @@ pub(super) async fn partitions(run: &mut Run<'_>, show: &ShowPartitions) -> Resu
 }
 
 /// `DESC EXTENDED t` (R099).
-pub(super) async fn describe(run: &mut Run<'_>, pin: &Arc<Pin>, name: &TableName) -> Result<DataFrame, DataFusionError> {
+pub(super) async fn describe(
+    run: &mut Run<'_>,
+    pin: &Arc<Pin>,
+    name: &TableName,
+) -> Result<DataFrame, DataFusionError> {
     pin.warehouse().authorize(pin.caller(), Privilege::Select, &Target::Table(name))?;
     let table = pin.table(name).await?;
     let project = run.state.config_options().catalog.default_catalog.clone();
@@ -81,7 +114,8 @@ pub(super) fn values(schema: &TableSchema, table: &TableName, spec: &PartitionSp
         match spec.0.iter().find(|(name, _)| name == column) {
             Some((name, value)) => found.push(one_value(schema, table, name, value)?),
             None => {
-                let message = format!("PARTITION of table {table} must name {}: {column} is missing", columns.join(", "));
+                let message =
+                    format!("PARTITION of table {table} must name {}: {column} is missing", columns.join(", "));
                 return Err(Error::new(Code::InvalidArgument, message));
             }
         }

@@ -20,7 +20,12 @@ use crate::sql::{CreateView, Statement, Syntax, parse};
 const MAX_DEPTH: usize = 32;
 
 /// CREATE VIEW: the query must plan now.
-pub(super) async fn create(run: &mut Run<'_>, pin: &Arc<Pin>, name: TableName, create: CreateView) -> Result<DataFrame, DataFusionError> {
+pub(super) async fn create(
+    run: &mut Run<'_>,
+    pin: &Arc<Pin>,
+    name: TableName,
+    create: CreateView,
+) -> Result<DataFrame, DataFusionError> {
     let catalog = &run.state.config_options().catalog;
     let entry = ViewEntry {
         name,
@@ -42,7 +47,8 @@ pub(super) async fn plan_view(
     depth: usize,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     if depth >= MAX_DEPTH {
-        let message = format!("view {} stands on more than {MAX_DEPTH} views, or on itself: name tables in its query", view.name);
+        let message =
+            format!("view {} stands on more than {MAX_DEPTH} views, or on itself: name tables in its query", view.name);
         return Err(Error::new(Code::InvalidArgument, message).into());
     }
     let mut state = state.clone();
@@ -64,7 +70,8 @@ fn renamed(plan: LogicalPlan, view: &ViewEntry) -> Result<LogicalPlan, DataFusio
     }
     let fields = plan.schema().columns();
     if fields.len() != view.columns.len() {
-        let message = format!("view {} names {} columns, but its query gives {}", view.name, view.columns.len(), fields.len());
+        let message =
+            format!("view {} names {} columns, but its query gives {}", view.name, view.columns.len(), fields.len());
         return Err(Error::new(Code::InvalidArgument, message).into());
     }
     let named = fields.into_iter().zip(&view.columns).map(|(from, to)| col(from).alias(to)).collect::<Vec<_>>();

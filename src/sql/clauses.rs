@@ -33,6 +33,7 @@ impl VersionUnit {
 
 /// One snapshot, or the changes of a range.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one per clause of a statement")]
 pub(crate) enum VersionRange {
     AsOf(Expr),
     Between(Expr, Expr),

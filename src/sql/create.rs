@@ -164,7 +164,7 @@ pub(crate) fn create_view(cursor: &mut Cursor<'_>) -> Parse<Statement> {
         columns,
         query_text: cursor.rest().to_owned(),
         query: view.query.clone(),
-        ast: ast.clone(),
+        ast,
     })))
 }
 

@@ -22,6 +22,25 @@ pub(crate) enum Stock {
     Fallback,
 }
 
+/// The syntax of a statement or clause, for help, completion and documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementSyntax {
+    /// What it is called.
+    pub name: &'static str,
+    /// How it is written.
+    pub syntax: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+}
+
+/// Every statement and clause that this crate adds to DataFusion's SQL.
+pub fn statement_syntax() -> impl Iterator<Item = StatementSyntax> {
+    let statements =
+        STATEMENTS.iter().map(|form| StatementSyntax { name: form.name, syntax: form.syntax, doc: form.doc });
+    let clauses = CLAUSES.iter().map(|form| StatementSyntax { name: form.name, syntax: form.syntax, doc: form.doc });
+    statements.chain(clauses)
+}
+
 /// A statement of ours.
 #[derive(Debug)]
 pub(crate) struct StatementForm {

@@ -7,8 +7,8 @@ use std::ops::{ControlFlow, Range};
 
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Query, SelectFlavor, SelectItem, SetExpr,
-    TableFactor, TableObject, Value, ValueWithSpan, Values, VisitMut, VisitorMut,
+    self, BinaryOperator, Expr, Ident, ObjectName, Query, SelectFlavor, SelectItem, SetExpr, TableFactor, TableObject,
+    Value, ValueWithSpan, Values, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -37,9 +37,10 @@ pub(crate) struct Insert {
 
 impl Insert {
     /// A plain INSERT of these columns from this source, as [`insert_rewrite`] gives them.
+    #[cfg(test)]
     pub(crate) fn plain(&self, columns: &[String], source: Box<Query>) -> DFStatement {
         let mut ast = self.ast.as_ref().clone();
-        let name = |column: &String| ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', column))]);
+        let name = |column: &String| ObjectName(vec![ast::ObjectNamePart::Identifier(Ident::with_quote('"', column))]);
         ast.columns = columns.iter().map(name).collect();
         ast.after_columns = Vec::new();
         ast.partitioned = None;
@@ -445,7 +446,7 @@ fn wrap(source: &Query, statics: &[(String, Expr)]) -> Result<Box<Query>> {
     let mut query = frame.map_err(|error| Error::internal(format!("{FRAME} does not parse: {error}")))?;
     if let SetExpr::Select(select) = query.body.as_mut() {
         if let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation) {
-            *subquery = Box::new(source.clone());
+            **subquery = source.clone();
         }
         select.projection.extend(statics.iter().map(item));
     }

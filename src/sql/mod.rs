@@ -23,19 +23,12 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
 pub(crate) use clauses::{VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
-#[allow(unused_imports)]
-pub(crate) use forms::{CLAUSES, ClauseForm, STATEMENTS, StatementForm};
-#[allow(unused_imports)]
+pub use forms::{StatementSyntax, statement_syntax};
 pub(crate) use insert::{Insert, insert_of, insert_rewrite};
-#[allow(unused_imports)]
 pub(crate) use parser::{Parsed, Syntax, parse};
-#[allow(unused_imports)]
 pub(crate) use statement::{
-    AlterOperation, AlterTable, ColumnChange, CompactKind, CreateSchema, CreateTable, CreateView, Describe, DropObject,
-    DropSchema, Explain, NamePattern, ObjectPath, PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget,
-    SetProject, ShowHistory, ShowPartitions, Statement, Truncate, Vacuum, normalized,
+    AlterOperation, AlterTable, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath, PartitionRef,
+    PartitionSpec, ShowHistory, ShowPartitions, Statement, normalized,
 };
-#[allow(unused_imports)]
-pub(crate) use tokens::is_complete;
+pub(crate) use tokens::{is_complete, split};

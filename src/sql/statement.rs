@@ -8,9 +8,7 @@ use std::fmt;
 use datafusion::common::TableReference;
 use datafusion::common::format::ExplainStatementOptions;
 use datafusion::sql::parser::{ExplainStatement, Statement as DFStatement};
-use datafusion::sql::sqlparser::ast::{
-    ColumnDef, DataType, Ident, ObjectName, ObjectNamePart, Query, TableConstraint, ViewColumnDef,
-};
+use datafusion::sql::sqlparser::ast::{ColumnDef, DataType, Ident, ObjectName, Query, TableConstraint, ViewColumnDef};
 
 use super::insert::Insert;
 
@@ -62,11 +60,6 @@ impl ObjectPath {
             [schema, table] => TableReference::partial(schema.as_str(), table.as_str()),
             parts => TableReference::bare(parts.concat()),
         }
-    }
-
-    /// The name as the parser would give it, every part quoted, so that no case is lost.
-    pub(crate) fn object_name(&self) -> ObjectName {
-        ObjectName(self.parts.iter().map(|part| ObjectNamePart::Identifier(Ident::with_quote('"', part))).collect())
     }
 }
 

@@ -73,6 +73,12 @@ impl<'a> Script<'a> {
     }
 }
 
+/// The statements of a script, cut on tokens, so that a `;` in a text or comment doesn't count.
+pub(crate) fn split(text: &str, dialect: &dyn Dialect) -> crate::error::Result<Vec<String>> {
+    let script = Script::tokenize(text, dialect)?;
+    Ok(script.statements().into_iter().map(|range| script.slice(range).to_owned()).collect())
+}
+
 /// Whether a shell may run the text as it stands: it ends in `;` outside quotes and comments, or holds an error that
 /// more text can't mend.
 pub(crate) fn is_complete(text: &str, dialect: &dyn Dialect) -> bool {

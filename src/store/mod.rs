@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -96,6 +97,10 @@ impl std::error::Error for PutError {
         }
     }
 }
+
+/// How often an object is put that the store says to have but has not, and the pause after the first time.
+const PUT_TRIES: u32 = 4;
+const PUT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Construction.
 impl Store {
@@ -220,14 +225,23 @@ impl Store {
     /// Puts a new object of which nobody else knows the name, in one request that the client may repeat. Succeeds also if
     /// an object with exactly these bytes is there, because a repeated request finds its own object.
     pub async fn put_new(&self, path: &Path, body: Bytes) -> Result<()> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.data.put_opts(&self.full_path(path), body.clone().into(), options).await {
-            Ok(_) => Ok(()),
-            Err(error @ (StoreError::AlreadyExists { .. } | StoreError::Precondition { .. })) => {
-                if self.read(path).await? == Some(body) { Ok(()) } else { Err(self.failure("create", path, &error)) }
+        for attempt in 1..=PUT_TRIES {
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            let error = match self.data.put_opts(&self.full_path(path), body.clone().into(), options).await {
+                Ok(_) => return Ok(()),
+                Err(error @ (StoreError::AlreadyExists { .. } | StoreError::Precondition { .. })) => error,
+                Err(error) => return Err(self.failure("create", path, &error)),
+            };
+            match self.read(path).await? {
+                Some(found) if found == body => return Ok(()),
+                Some(_) => return Err(self.failure("create", path, &error)),
+                // S3 answers 409 also while another request for the object is under way, and stores nothing then.
+                None => tokio::time::sleep(PUT_PAUSE * attempt).await,
             }
-            Err(error) => Err(self.failure("create", path, &error)),
         }
+        let message =
+            format!("{} says that '{path}' exists but doesn't have it: nothing was stored, try again", self.name());
+        Err(Error::new(Code::StoreUnavailable, message))
     }
 
     /// A writer for a data file too large for one request. The object appears when the writer is shut down. The name must

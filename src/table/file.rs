@@ -148,6 +148,17 @@ pub struct FileEntry {
     pub counted: Lifetime,
 }
 
+impl FileEntry {
+    /// Whether nothing but compaction has made it visible or ended that after `version`.
+    pub fn only_compacted_since(&self, version: Lsn) -> bool {
+        self.visible.spans().iter().all(|span| {
+            let opened = span.since <= version || (span.since == self.lsn && self.operation == Operation::Compact);
+            let ended = span.until.is_none_or(|until| until <= version) || span.cause == Some(Operation::Compact);
+            opened && ended
+        })
+    }
+}
+
 /// The values of the partition columns, as text, in column order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -156,7 +167,8 @@ pub struct PartitionValues(pub Vec<String>);
 impl PartitionValues {
     /// The partition's name as history prints it, `dd=01/hh=01`.
     pub fn spec<'a>(&'a self, columns: impl IntoIterator<Item = &'a str>) -> String {
-        let levels: Vec<String> = columns.into_iter().zip(&self.0).map(|(name, value)| format!("{name}={value}")).collect();
+        let levels: Vec<String> =
+            columns.into_iter().zip(&self.0).map(|(name, value)| format!("{name}={value}")).collect();
         levels.join("/")
     }
 }

@@ -41,9 +41,18 @@ pub enum Precondition {
 ///
 /// # Errors
 /// [`Code::TableDropped`] or [`Code::Conflict`]; nothing has been changed then.
-pub fn check(head: &TableState, name: &str, base: Lsn, schema: &TableSchema, preconditions: &[Precondition]) -> Result<()> {
+pub fn check(
+    head: &TableState,
+    name: &str,
+    base: Lsn,
+    schema: &TableSchema,
+    preconditions: &[Precondition],
+) -> Result<()> {
     if !head.is_alive() {
-        return Err(Error::new(Code::TableDropped, format!("table {name} was dropped while the statement ran: nothing was changed")));
+        return Err(Error::new(
+            Code::TableDropped,
+            format!("table {name} was dropped while the statement ran: nothing was changed"),
+        ));
     }
     if !schema.fits(&*head.schema()?) {
         return Err(conflict(name, "its columns were changed"));
@@ -79,8 +88,10 @@ fn unchanged(head: &TableState, name: &str, base: Lsn, filter: &PartitionFilter)
             return Err(conflict(name, "a partition that it reads was created, dropped or restored"));
         }
     }
+    // Without a key, UPDATE and DELETE rewrite files and leave the counted ones alone.
+    let keyed = head.schema()?.is_keyed();
     for entry in head.files() {
-        let changed = !entry.counted.unchanged_since(base);
+        let changed = !entry.counted.unchanged_since(base) || (!keyed && !entry.only_compacted_since(base));
         if changed && head.partition(entry.partition).is_some_and(|partition| filter.admits(&partition.values)) {
             return Err(conflict(name, "rows that it reads were written"));
         }
@@ -89,5 +100,8 @@ fn unchanged(head: &TableState, name: &str, base: Lsn, filter: &PartitionFilter)
 }
 
 fn conflict(name: &str, what: &str) -> Error {
-    Error::new(Code::Conflict, format!("table {name}: while the statement ran, {what}; nothing was changed, run it again"))
+    Error::new(
+        Code::Conflict,
+        format!("table {name}: while the statement ran, {what}; nothing was changed, run it again"),
+    )
 }

@@ -25,7 +25,10 @@ pub const DEFAULT_BUCKETS: u64 = 16;
 /// [`Code::InvalidProperty`] names the property and what it takes. Unknown properties are kept as they are.
 pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
     let refuse = |takes: &str| {
-        Err(Error::new(Code::InvalidProperty, format!("table property {key} = {value:?} is not possible: it takes {takes}")))
+        Err(Error::new(
+            Code::InvalidProperty,
+            format!("table property {key} = {value:?} is not possible: it takes {takes}"),
+        ))
     };
     match key {
         RETAIN_HOURS => match value.parse::<u64>() {
@@ -57,7 +60,10 @@ pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
 /// [`Code::InvalidProperty`].
 pub fn check_lifecycle(days: i64) -> Result<u32> {
     u32::try_from(days).ok().filter(|days| (1..=36_500).contains(days)).ok_or_else(|| {
-        Error::new(Code::InvalidProperty, format!("LIFECYCLE {days} is not possible: it takes whole days from 1 to 36500"))
+        Error::new(
+            Code::InvalidProperty,
+            format!("LIFECYCLE {days} is not possible: it takes whole days from 1 to 36500"),
+        )
     })
 }
 

@@ -44,7 +44,7 @@ pub struct Column {
     /// Its comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Its default, as a SQL literal.
+    /// Its default, a value cast to text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
@@ -95,7 +95,8 @@ impl TableSchema {
             }
         };
         let mut columns: Vec<Column> = columns.into_iter().map(&mut column).collect();
-        let partition_columns: Vec<Column> = partition_columns.into_iter().map(&mut column).collect();
+        let partition_columns: Vec<Column> =
+            partition_columns.into_iter().map(|field| Column { nullable: false, ..column(field) }).collect();
         let mut ids = Vec::with_capacity(key.len());
         for name in key {
             let Some(found) = columns.iter_mut().find(|column| &column.name == name) else {
@@ -109,7 +110,10 @@ impl TableSchema {
                 return Err(invalid(format!("key column {name:?} stands twice in the key")));
             }
             if !is_orderable(&found.data_type) {
-                return Err(invalid(format!("key column {name:?} has type {}, which has no order: use another column", found.data_type)));
+                return Err(invalid(format!(
+                    "key column {name:?} has type {}, which has no order: use another column",
+                    found.data_type
+                )));
             }
             found.nullable = false;
             ids.push(found.id);
@@ -131,13 +135,16 @@ impl TableSchema {
                 return Err(invalid("a column needs a name".into()));
             }
             if name.to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
-                return Err(invalid(format!("column {name:?}: names that begin with {RESERVED_PREFIX} are reserved, choose another")));
+                return Err(invalid(format!(
+                    "column {name:?}: names that begin with {RESERVED_PREFIX} are reserved, choose another"
+                )));
             }
             if !seen.insert(name) {
                 return Err(invalid(format!("column {name:?} stands twice")));
             }
-            data_type::check(&column.data_type)
-                .map_err(|_| invalid(format!("column {name:?} has type {}, which tables can't hold", column.data_type)))?;
+            data_type::check(&column.data_type).map_err(|_| {
+                invalid(format!("column {name:?} has type {}, which tables can't hold", column.data_type))
+            })?;
         }
         for column in &self.partition_columns {
             if !is_partition_type(&column.data_type) {
@@ -221,15 +228,29 @@ fn invalid(message: String) -> Error {
 /// Types that a key can have: those with a total order that Parquet's statistics know.
 pub fn is_orderable(data_type: &DataType) -> bool {
     use DataType::{
-        Binary, BinaryView, Boolean, Date32, Date64, Decimal128, Decimal256, FixedSizeBinary, LargeBinary, LargeUtf8, Time32,
-        Time64, Timestamp, Utf8, Utf8View,
+        Binary, BinaryView, Boolean, Date32, Date64, Decimal128, Decimal256, FixedSizeBinary, LargeBinary, LargeUtf8,
+        Time32, Time64, Timestamp, Utf8, Utf8View,
     };
     data_type.is_integer()
         || matches!(
             data_type,
-            Boolean | Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_)
-                | Date32 | Date64 | Time32(_) | Time64(_) | Timestamp(_, _) | Decimal128(_, _) | Decimal256(_, _)
-                | DataType::Float32 | DataType::Float64
+            Boolean
+                | Utf8
+                | LargeUtf8
+                | Utf8View
+                | Binary
+                | LargeBinary
+                | BinaryView
+                | FixedSizeBinary(_)
+                | Date32
+                | Date64
+                | Time32(_)
+                | Time64(_)
+                | Timestamp(_, _)
+                | Decimal128(_, _)
+                | Decimal256(_, _)
+                | DataType::Float32
+                | DataType::Float64
         )
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Action, CreateTable, DataFile, FileEntry, Order, PartitionRef, PartitionValues, TableSchema};
 use crate::error::{Code, Error, Result};
 use crate::log::{Header, Lifetime, Lsn, Operation, State, StateRow, Summary, Touched};
-use crate::store::{FileId, PartitionId, TableId, Timestamp};
+use crate::store::{FileId, PartitionId, Timestamp};
 
 /// A partition in a table's timeline. A table without partition columns has one, with no values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,7 +222,9 @@ impl State for TableState {
                     let entry: FileEntry = row.decode()?;
                     state.files.insert(entry.file.id, Arc::new(entry));
                 }
-                other => return Err(Error::new(Code::Corrupt, format!("a checkpoint holds an unknown entry {other:?}"))),
+                other => {
+                    return Err(Error::new(Code::Corrupt, format!("a checkpoint holds an unknown entry {other:?}")));
+                }
             }
         }
         Ok(state)
@@ -364,7 +366,14 @@ impl Replay<'_> {
         Ok(partition.id)
     }
 
-    fn add(&mut self, state: &mut TableState, partition: PartitionId, file: &DataFile, order: Order, counted: bool) -> Result<()> {
+    fn add(
+        &mut self,
+        state: &mut TableState,
+        partition: PartitionId,
+        file: &DataFile,
+        order: Order,
+        counted: bool,
+    ) -> Result<()> {
         let lsn = self.header.lsn;
         if order.0 > lsn {
             return Err(self.corrupt(format!("file {} has an order after its commit", file.id)));
@@ -389,7 +398,8 @@ impl Replay<'_> {
     }
 
     fn partition<'s>(&self, state: &'s mut TableState, id: PartitionId) -> Result<&'s mut PartitionEntry> {
-        let entry = state.partitions.get_mut(&id).ok_or_else(|| self.corrupt(format!("partition {id} is not known")))?;
+        let entry =
+            state.partitions.get_mut(&id).ok_or_else(|| self.corrupt(format!("partition {id} is not known")))?;
         Ok(Arc::make_mut(entry))
     }
 
@@ -426,4 +436,3 @@ impl Replay<'_> {
         Error::new(Code::Corrupt, format!("commit {} of table {}: {what}", self.header.lsn, self.header.log))
     }
 }
-

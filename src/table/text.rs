@@ -8,11 +8,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow::array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType,
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
-    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DecimalType, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, FixedSizeBinaryBuilder, LargeBinaryArray,
@@ -57,8 +57,12 @@ pub fn to_text(array: &dyn Array, row: usize) -> Option<String> {
         DataType::FixedSizeBinary(_) => Some(hex(array.as_fixed_size_binary_opt()?.value(row))),
         DataType::Date32 => Some(date_text(native::<Date32Type>(array, row)?)),
         DataType::Date64 => Some(moment_text(native::<Date64Type>(array, row)?, TimeUnit::Millisecond, false)),
-        DataType::Time32(TimeUnit::Second) => Some(time_text(native::<Time32SecondType>(array, row)?.into(), TimeUnit::Second)),
-        DataType::Time32(_) => Some(time_text(native::<Time32MillisecondType>(array, row)?.into(), TimeUnit::Millisecond)),
+        DataType::Time32(TimeUnit::Second) => {
+            Some(time_text(native::<Time32SecondType>(array, row)?.into(), TimeUnit::Second))
+        }
+        DataType::Time32(_) => {
+            Some(time_text(native::<Time32MillisecondType>(array, row)?.into(), TimeUnit::Millisecond))
+        }
         DataType::Time64(TimeUnit::Microsecond) => {
             Some(time_text(native::<Time64MicrosecondType>(array, row)?, TimeUnit::Microsecond))
         }
@@ -130,9 +134,15 @@ pub fn from_text(values: &[Option<&str>], data_type: &DataType) -> Result<ArrayR
         }
         DataType::Date32 => all.natives::<Date32Type>(date)?,
         DataType::Date64 => all.natives::<Date64Type>(|text| moment(text, TimeUnit::Millisecond))?,
-        DataType::Time32(TimeUnit::Second) => all.natives::<Time32SecondType>(|text| narrow(time(text, TimeUnit::Second)))?,
-        DataType::Time32(_) => all.natives::<Time32MillisecondType>(|text| narrow(time(text, TimeUnit::Millisecond)))?,
-        DataType::Time64(TimeUnit::Microsecond) => all.natives::<Time64MicrosecondType>(|text| time(text, TimeUnit::Microsecond))?,
+        DataType::Time32(TimeUnit::Second) => {
+            all.natives::<Time32SecondType>(|text| narrow(time(text, TimeUnit::Second)))?
+        }
+        DataType::Time32(_) => {
+            all.natives::<Time32MillisecondType>(|text| narrow(time(text, TimeUnit::Millisecond)))?
+        }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            all.natives::<Time64MicrosecondType>(|text| time(text, TimeUnit::Microsecond))?
+        }
         DataType::Time64(_) => all.natives::<Time64NanosecondType>(|text| time(text, TimeUnit::Nanosecond))?,
         DataType::Timestamp(unit, _) => match unit {
             TimeUnit::Second => all.natives::<TimestampSecondType>(|text| moment(text, *unit))?,
@@ -176,7 +186,10 @@ impl Texts<'_> {
     }
 
     fn corrupt(&self, what: &str) -> Error {
-        Error::new(Code::Corrupt, format!("a text of the log doesn't read as {}: {what}; restore the log from a copy", self.data_type))
+        Error::new(
+            Code::Corrupt,
+            format!("a text of the log doesn't read as {}: {what}; restore the log from a copy", self.data_type),
+        )
     }
 }
 
@@ -260,7 +273,8 @@ fn date(text: &str) -> Option<i32> {
 
 fn time_text(value: i64, unit: TimeUnit) -> String {
     let (seconds, nanos) = split(value, unit);
-    let time = u32::try_from(seconds).ok().and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos));
+    let time =
+        u32::try_from(seconds).ok().and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos));
     time.map_or_else(|| format!("{RAW}{value}"), |time| time.format(TIME).to_string())
 }
 

@@ -60,7 +60,8 @@ impl Check {
             return Ok(Arc::clone(array));
         }
         cast_with_options(array, &column.data_type, &STRICT).map_err(|error| {
-            let failing = (0..array.len()).find(|row| cast_with_options(&array.slice(*row, 1), &column.data_type, &STRICT).is_err());
+            let failing = (0..array.len())
+                .find(|row| cast_with_options(&array.slice(*row, 1), &column.data_type, &STRICT).is_err());
             let row = failing.map(|row| format!("row {}: ", first + row as u64 + 1)).unwrap_or_default();
             let message = format!(
                 "{row}column {:?} of table {} takes {}, and the value can't become one; nothing was changed",
@@ -76,7 +77,13 @@ impl Check {
             let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
             if self.shape.partitions.contains(&position) {
                 if let Some(row) = nulls.and_then(|nulls| (0..array.len()).find(|row| nulls.is_null(*row))) {
-                    return Err(self.violation(batch, first, row, column, "is NULL, and a partition column takes none"));
+                    return Err(self.violation(
+                        batch,
+                        first,
+                        row,
+                        column,
+                        "is NULL, and a partition column takes none",
+                    ));
                 }
                 if let Some(row) = first_empty(array) {
                     return Err(self.violation(batch, first, row, column, "is empty, and a partition value can't be"));
@@ -86,7 +93,13 @@ impl Check {
             let Some(nulls) = nulls else { continue };
             if self.shape.keys.contains(&position) {
                 if let Some(row) = (0..array.len()).find(|row| nulls.is_null(*row)) {
-                    return Err(self.violation(batch, first, row, column, "is NULL, and it belongs to the primary key"));
+                    return Err(self.violation(
+                        batch,
+                        first,
+                        row,
+                        column,
+                        "is NULL, and it belongs to the primary key",
+                    ));
                 }
             } else if !column.nullable {
                 let stays = |row: &usize| !tombstones.is_some_and(|marks| marks.value(*row));

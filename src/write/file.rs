@@ -94,7 +94,12 @@ impl OpenFile {
     }
 
     /// Adds rows: the table's columns, and the tombstone column where the input has it.
-    pub(super) async fn write(&mut self, place: &Place, columns: &[ArrayRef], tombstones: Option<&BooleanArray>) -> Result<()> {
+    pub(super) async fn write(
+        &mut self,
+        place: &Place,
+        columns: &[ArrayRef],
+        tombstones: Option<&BooleanArray>,
+    ) -> Result<()> {
         let rows = columns.first().map_or(0, |column| column.len());
         let mut columns = columns.to_vec();
         if self.kind == FileKind::Delta {
@@ -121,7 +126,8 @@ impl OpenFile {
         let key = |row| keys.iter().filter_map(|column| to_text(column, row)).collect::<Vec<_>>();
         let group = self.open.get_or_insert_with(|| KeyRange { first: key(0), last: vec![] });
         group.last = key(slice.num_rows().saturating_sub(1));
-        let full = self.writer.in_progress_rows() >= place.limits.group_rows || self.writer.memory_size() >= place.limits.group_bytes;
+        let full = self.writer.in_progress_rows() >= place.limits.group_rows
+            || self.writer.memory_size() >= place.limits.group_bytes;
         // Where memory is short, smaller row groups are better than no file.
         if full || self.reserve().is_err() {
             self.flush(place).await?;

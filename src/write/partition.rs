@@ -69,7 +69,9 @@ impl Files {
         for range in partition(&columns)?.ranges() {
             let values = columns
                 .iter()
-                .map(|column| to_text(column, range.start).ok_or_else(|| Error::internal("a partition value has no text")))
+                .map(|column| {
+                    to_text(column, range.start).ok_or_else(|| Error::internal("a partition value has no text"))
+                })
                 .collect::<Result<_, _>>()?;
             self.push_to(PartitionValues(values), &batch.slice(range.start, range.len())).await?;
         }
@@ -99,7 +101,8 @@ impl Files {
             current.open = Some(open);
         }
         let Some(open) = &mut current.open else { return Ok(()) };
-        let columns: Vec<ArrayRef> = rows.columns().iter().take(self.shape.table.columns.len()).map(Arc::clone).collect();
+        let columns: Vec<ArrayRef> =
+            rows.columns().iter().take(self.shape.table.columns.len()).map(Arc::clone).collect();
         open.write(&self.place, &columns, self.shape.tombstones(rows)).await?;
         if open.size() < target(self.place.limits.file_bytes, current.count, self.buckets) {
             return Ok(());

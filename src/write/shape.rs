@@ -35,7 +35,10 @@ impl Shape {
         let columns = table.all().count();
         let tombstone = match input.fields().len().checked_sub(columns) {
             Some(0) => None,
-            Some(1) if input.field(columns).name() == TOMBSTONE && input.field(columns).data_type() == &DataType::Boolean => {
+            Some(1)
+                if input.field(columns).name() == TOMBSTONE
+                    && input.field(columns).data_type() == &DataType::Boolean =>
+            {
                 Some(columns)
             }
             _ => {

@@ -72,7 +72,9 @@ fn sort_few(schema: &SchemaRef, held: &[RecordBatch], by: &[(usize, SortOptions)
     let all = concat_batches(schema, held)?;
     let columns: Vec<SortColumn> = by
         .iter()
-        .filter_map(|(at, options)| Some(SortColumn { values: Arc::clone(all.columns().get(*at)?), options: Some(*options) }))
+        .filter_map(|(at, options)| {
+            Some(SortColumn { values: Arc::clone(all.columns().get(*at)?), options: Some(*options) })
+        })
         .collect();
     let indices = lexsort_to_indices(&columns, None)?;
     Ok(take_record_batch(&all, &indices)?)
@@ -88,7 +90,11 @@ fn slices(batch: RecordBatch, size: usize, reservation: MemoryReservation) -> Se
     Box::pin(RecordBatchStreamAdapter::new(schema, pieces))
 }
 
-fn sort_many(rows: SendableRecordBatchStream, by: &[(usize, SortOptions)], task: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+fn sort_many(
+    rows: SendableRecordBatchStream,
+    by: &[(usize, SortOptions)],
+    task: Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
     let schema = rows.schema();
     let expression = |(at, options): &(usize, SortOptions)| {
         let name = schema.fields().get(*at).map(|field| field.name().as_str()).unwrap_or_default();

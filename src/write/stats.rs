@@ -37,9 +37,15 @@ pub(super) fn count(counts: &mut [Counts], batch: &RecordBatch) {
 
 fn has_nan(array: &ArrayRef) -> bool {
     match array.data_type() {
-        DataType::Float16 => array.as_primitive_opt::<Float16Type>().is_some_and(|a| a.iter().flatten().any(|x| x.is_nan())),
-        DataType::Float32 => array.as_primitive_opt::<Float32Type>().is_some_and(|a| a.iter().flatten().any(f32::is_nan)),
-        DataType::Float64 => array.as_primitive_opt::<Float64Type>().is_some_and(|a| a.iter().flatten().any(f64::is_nan)),
+        DataType::Float16 => {
+            array.as_primitive_opt::<Float16Type>().is_some_and(|a| a.iter().flatten().any(|x| x.is_nan()))
+        }
+        DataType::Float32 => {
+            array.as_primitive_opt::<Float32Type>().is_some_and(|a| a.iter().flatten().any(f32::is_nan))
+        }
+        DataType::Float64 => {
+            array.as_primitive_opt::<Float64Type>().is_some_and(|a| a.iter().flatten().any(f64::is_nan))
+        }
         _ => false,
     }
 }
@@ -122,7 +128,11 @@ fn is_zero(values: &ArrayRef, at: usize) -> bool {
 /// The row groups of a complete file.
 pub(super) fn row_groups(metadata: &ParquetMetaData, keys: Vec<KeyRange>) -> Result<Vec<RowGroup>> {
     if metadata.num_row_groups() != keys.len() {
-        return Err(Error::internal(format!("a file has {} row groups instead of {}", metadata.num_row_groups(), keys.len())));
+        return Err(Error::internal(format!(
+            "a file has {} row groups instead of {}",
+            metadata.num_row_groups(),
+            keys.len()
+        )));
     }
     let one = |(group, keys): (&parquet::file::metadata::RowGroupMetaData, KeyRange)| {
         let ranges = || group.columns().iter().map(|column| column.byte_range());

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 use std::collections::{BTreeMap, HashSet};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, make_comparator};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, make_comparator,
+};
 use arrow::compute::{SortOptions, concat_batches};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimeUnit};
 use datafusion::common::DataFusionError;
@@ -104,8 +106,10 @@ async fn rows_of(store: &Store, schema: &TableSchema, written: &WrittenFile) -> 
 }
 
 fn sorted_and_unique(rows: &RecordBatch, keys: &[usize]) {
-    let compare: Vec<_> =
-        keys.iter().map(|at| make_comparator(rows.column(*at), rows.column(*at), SortOptions::default()).unwrap()).collect();
+    let compare: Vec<_> = keys
+        .iter()
+        .map(|at| make_comparator(rows.column(*at), rows.column(*at), SortOptions::default()).unwrap())
+        .collect();
     for row in 1..rows.num_rows() {
         let order = compare.iter().map(|compare| compare(row - 1, row)).find(|order| order.is_ne());
         assert!(keys.is_empty() || order == Some(std::cmp::Ordering::Less), "row {row}");
@@ -143,7 +147,9 @@ async fn the_last_of_a_key_wins_within_and_across_batches() {
     let store = memory();
     let schema = table(&[("k", DataType::Int64), ("v", DataType::Utf8)], &[], &["k"]);
     let one = |keys: [i64; 3], values: [&str; 3]| batch(vec![("k", ints(keys)), ("v", texts(values))]);
-    let written = run(request(&store, &schema), vec![one([3, 1, 3], ["a", "b", "c"]), one([2, 3, 1], ["d", "e", "f"])]).await.unwrap();
+    let written = run(request(&store, &schema), vec![one([3, 1, 3], ["a", "b", "c"]), one([2, 3, 1], ["d", "e", "f"])])
+        .await
+        .unwrap();
     assert_eq!(written.rows, 6);
     assert_eq!(written.partitions, [PartitionValues::default()]);
     assert_eq!(written.files.len(), 1);
@@ -183,7 +189,10 @@ async fn a_large_file_goes_in_parts() {
     request.limits = Limits { group_rows: 500_000, single_put: 1 << 20, ..Limits::default() };
     let written = run(request, batches.collect()).await.unwrap();
     assert_eq!(written.files.len(), 1);
-    assert_eq!(written.files[0].file.row_groups.iter().map(|group| group.rows).collect::<Vec<_>>(), [500_000, 500_000, 500_000, 100_000]);
+    assert_eq!(
+        written.files[0].file.row_groups.iter().map(|group| group.rows).collect::<Vec<_>>(),
+        [500_000, 500_000, 500_000, 100_000]
+    );
     assert!(written.files[0].file.size > 12 << 20);
     assert!(counting.snapshot().calls(Op::Put) > 2);
     rows_of(&store, &schema, &written.files[0]).await;
@@ -198,7 +207,8 @@ async fn more_rows_than_memory_spill() {
     let mut batches = vec![];
     for part in 0..25 {
         let keys: Vec<i64> = (0..8_000).map(|_| random.random_range(0..100_000)).collect();
-        let values: Vec<String> = keys.iter().enumerate().map(|(row, key)| format!("{part}-{row}-{key}-{}", "x".repeat(120))).collect();
+        let values: Vec<String> =
+            keys.iter().enumerate().map(|(row, key)| format!("{part}-{row}-{key}-{}", "x".repeat(120))).collect();
         latest.extend(keys.iter().copied().zip(values.iter().cloned()));
         batches.push(batch(vec![("k", ints(keys)), ("v", texts(values.iter().map(String::as_str)))]));
     }
@@ -211,7 +221,14 @@ async fn more_rows_than_memory_spill() {
     for file in &written.files {
         let rows = rows_of(&store, &schema, file).await;
         let values = rows.column(1).as_string::<i32>();
-        found.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied().zip(values.iter().flatten().map(str::to_owned)));
+        found.extend(
+            rows.column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .iter()
+                .copied()
+                .zip(values.iter().flatten().map(str::to_owned)),
+        );
     }
     assert_eq!(found, latest);
     assert_eq!(runtime.memory_pool.reserved(), 0);
@@ -246,7 +263,9 @@ async fn ten_thousand_partitions() {
 fn random_text(random: &mut StdRng, data_type: &DataType) -> String {
     let n = random.random_range(-30i64..30);
     let text = match data_type {
-        DataType::Utf8 | DataType::Utf8View => ["", "a", "ä", "b", "aa", "Ω long ".repeat(20).as_str()][n.unsigned_abs() as usize % 6].to_owned(),
+        DataType::Utf8 | DataType::Utf8View => {
+            ["", "a", "ä", "b", "aa", "Ω long ".repeat(20).as_str()][n.unsigned_abs() as usize % 6].to_owned()
+        }
         DataType::Float64 => match n {
             0 => "NaN".to_owned(),
             1 => "inf".to_owned(),
@@ -294,8 +313,14 @@ async fn keys_of_every_kind() {
             let a: Vec<String> = (0..100).map(|_| random_text(&mut random, first)).collect();
             let b: Vec<String> = (0..100).map(|_| random_text(&mut random, second)).collect();
             latest.extend(b.iter().cloned().zip(a.iter().cloned()).zip((0..100).map(|row| part * 100 + row)));
-            let array = |texts: &[String], data_type| from_text(&texts.iter().map(|t| Some(t.as_str())).collect::<Vec<_>>(), data_type).unwrap();
-            batches.push(batch(vec![("v", ints(part * 100..part * 100 + 100)), ("a", array(&a, first)), ("b", array(&b, second))]));
+            let array = |texts: &[String], data_type| {
+                from_text(&texts.iter().map(|t| Some(t.as_str())).collect::<Vec<_>>(), data_type).unwrap()
+            };
+            batches.push(batch(vec![
+                ("v", ints(part * 100..part * 100 + 100)),
+                ("a", array(&a, first)),
+                ("b", array(&b, second)),
+            ]));
         }
         let mut request = request(&store, &schema);
         request.limits.group_rows = 37;
@@ -316,7 +341,8 @@ async fn zeros_and_nans_are_one_key_each() {
     let store = memory();
     let schema = table(&[("k", DataType::Float64), ("v", DataType::Int64)], &[], &["k"]);
     let keys = Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN, 1.0]);
-    let written = run(request(&store, &schema), vec![batch(vec![("k", Arc::new(keys)), ("v", ints(0..5))])]).await.unwrap();
+    let written =
+        run(request(&store, &schema), vec![batch(vec![("k", Arc::new(keys)), ("v", ints(0..5))])]).await.unwrap();
     let rows = rows_of(&store, &schema, &written.files[0]).await;
     assert_eq!(rows.column(1).as_primitive::<Int64Type>().values(), &[1, 4, 3]);
     assert!(rows.column(0).as_any().downcast_ref::<Float64Array>().unwrap().value(0).is_sign_positive());
@@ -330,7 +356,8 @@ async fn without_a_key_rows_keep_their_order() {
     let store = memory();
     let schema = table(&[("v", DataType::Int64)], &[], &[]);
     let values: Vec<i64> = (0..30_000).map(|row| (row * 7_919) % 1_000).collect();
-    let batches = || values.chunks(1_000).map(|chunk| batch(vec![("v", ints(chunk.iter().copied()))])).collect::<Vec<_>>();
+    let batches =
+        || values.chunks(1_000).map(|chunk| batch(vec![("v", ints(chunk.iter().copied()))])).collect::<Vec<_>>();
     let written = run(request(&store, &schema), batches()).await.unwrap();
     let rows = rows_of(&store, &schema, &written.files[0]).await;
     assert_eq!(rows.column(0).as_primitive::<Int64Type>().values().to_vec(), values);
@@ -416,7 +443,9 @@ async fn no_rows_make_no_file() {
     let store = memory();
     for (partitions, key) in [(&[][..], &[][..]), (&["p"][..], &["k"][..])] {
         let schema = table(&[("k", DataType::Int64)], partitions, key);
-        let empty = RecordBatch::new_empty(Arc::new(Schema::new(schema.all().map(|column| column.field()).collect::<Vec<_>>())));
+        let empty = RecordBatch::new_empty(Arc::new(Schema::new(
+            schema.all().map(|column| column.field()).collect::<Vec<_>>(),
+        )));
         let written = run(request(&store, &schema), vec![empty]).await.unwrap();
         assert_eq!(written, Written { files: vec![], rows: 0, partitions: vec![] });
     }

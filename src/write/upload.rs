@@ -115,7 +115,8 @@ impl Upload {
             Some(stored) if stored == size => Ok(()),
             stored => {
                 let stored = stored.map_or("nothing".to_owned(), |bytes| format!("{bytes} bytes"));
-                let message = format!("'{}' has {size} bytes, and {} stored {stored}; try again", self.path, self.store.name());
+                let message =
+                    format!("'{}' has {size} bytes, and {} stored {stored}; try again", self.path, self.store.name());
                 Err(Error::new(Code::StoreUnavailable, message).into())
             }
         }

@@ -1,10 +1,15 @@
 //! The integration tests, one binary: a module per kind.
 
 mod architecture;
+mod counting;
 mod docs;
 mod file_choice;
 mod format;
+mod lake;
+mod laws;
 mod ordinary;
+mod processes;
+mod protocol;
 mod slt;
 mod sql_model;
 mod tpch;

@@ -220,7 +220,9 @@ async fn run_record<M: MakeConnection<Conn = Session>>(
         _ => as_set,
     };
     let this = match &record {
-        Record::Query { expected: QueryExpect::Results { sort_mode: Some(mode), .. }, .. } => *mode == SortMode::RowSort,
+        Record::Query { expected: QueryExpect::Results { sort_mode: Some(mode), .. }, .. } => {
+            *mode == SortMode::RowSort
+        }
         _ => default,
     };
     runner.with_validator(if this { same_rows } else { same_order });

@@ -1,6 +1,6 @@
 //! Random sequences of SQL statements against an oracle of plain lists.
 //!
-//! After each statement the content is compared; at the end every version, by number and by time, ranges, counts and
+//! After each statement the head is compared, after some the content; at the end every version, by number and by time, ranges, counts and
 //! filters. `TIMETRAVEL_SEED=n` runs only that sequence, `TIMETRAVEL_SQL_SEQUENCES` says how many there are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
@@ -141,7 +141,10 @@ impl Sequence {
             }
         }
         assert_eq!(head, table.head(), "the head after the statement, expected on the right");
-        self.check_now(at).await;
+        // Every version is read at the end; the latest one, which is planned otherwise, often enough here.
+        if self.rng.random_bool(0.3) {
+            self.check_now(at).await;
+        }
     }
 
     async fn head(&self, name: &str) -> usize {
@@ -155,7 +158,10 @@ impl Sequence {
 
     async fn check_now(&mut self, at: usize) {
         let (name, kind) = (&self.tables[at].name, self.tables[at].kind);
-        let rows = self.run_sql(&format!("SELECT {} FROM {name}", kind.columns())).await.unwrap_or_else(|error| panic!("{error}"));
+        let rows = self
+            .run_sql(&format!("SELECT {} FROM {name}", kind.columns()))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let expected = self.tables[at].at(self.tables[at].head());
         same("the content now", shown(expected, &self.tables[at]), rows);
     }
@@ -193,7 +199,11 @@ impl Sequence {
             let version = self.rng.random_range(1..=head);
             let condition = steps::condition(&mut self.rng, table.kind, 2, false);
             let rows = table.at(version).into_iter().filter(|row| condition.holds(row, &table)).collect();
-            ask(format!("filter at {version}"), format!("{name} VERSION AS OF {version} WHERE {}", condition.sql(&table)), rows);
+            ask(
+                format!("filter at {version}"),
+                format!("{name} VERSION AS OF {version} WHERE {}", condition.sql(&table)),
+                rows,
+            );
         }
         for parts in parts.chunks(8) {
             let sql = parts.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(" UNION ALL ");
@@ -250,9 +260,13 @@ impl Sequence {
         let options = FormatOptions::default().with_null("NULL");
         let mut rows = vec![];
         for batch in &batches {
-            let columns: Vec<_> =
-                batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
-            let row = |at: usize| columns.iter().map(|column| column.value(at).to_string()).collect::<Vec<_>>().join("|");
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
+                .collect();
+            let row =
+                |at: usize| columns.iter().map(|column| column.value(at).to_string()).collect::<Vec<_>>().join("|");
             rows.extend((0..batch.num_rows()).map(row));
         }
         Ok(rows)

@@ -9,7 +9,9 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::async_udf::{AsyncScalarUDF, AsyncScalarUDFImpl};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
 
 use crate::TableHistory;
 
@@ -40,7 +42,10 @@ struct Latest {
 
 impl Latest {
     fn new(name: &'static str, what: What, history: Arc<dyn TableHistory>) -> Self {
-        let forms = vec![TypeSignature::Exact(vec![DataType::Utf8]), TypeSignature::Exact(vec![DataType::Utf8, DataType::Int64])];
+        let forms = vec![
+            TypeSignature::Exact(vec![DataType::Utf8]),
+            TypeSignature::Exact(vec![DataType::Utf8, DataType::Int64]),
+        ];
         // Volatile: the answer changes with every commit, so it is never folded across statements (R058).
         Self { name, what, history, signature: Signature::one_of(forms, Volatility::Volatile) }
     }
@@ -77,7 +82,10 @@ impl ScalarUDFImpl for Latest {
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        exec_err!("{} reads the table's log and can't be evaluated here: use it in the SELECT list, in WHERE or in AS OF", self.name)
+        exec_err!(
+            "{} reads the table's log and can't be evaluated here: use it in the SELECT list, in WHERE or in AS OF",
+            self.name
+        )
     }
 }
 

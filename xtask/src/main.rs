@@ -1,1 +1,69 @@
-fn main(){}
+//! `cargo xtask`: the few commands of this repository, with nothing but Rust needed.
+//!
+//! It only starts cargo; what is built and tested is cargo's business. Every build is of the whole workspace, so that all
+//! commands share one set of features and nothing is built twice.
+#![allow(clippy::print_stdout, reason = "it reports to the terminal")]
+
+mod features;
+mod suite;
+mod task;
+
+use std::process::ExitCode;
+
+use task::{Outcome, cargo, run};
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  test [--long] [--strict]        format, builds, tests, examples and lints
+      --long                      also the ignored tests, and the library without its features
+      --strict                    what is missing (an example, a cargo component) is a failure
+  quickstart                      the shell's quick start on ./warehouse
+  tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
+  features                        compares the features of the shell's build with those of the workspace's";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test", options @ ..] => match suite::Options::parse(options) {
+            Ok(options) => return suite::test(options),
+            Err(wrong) => return usage(&format!("unknown option {wrong}")),
+        },
+        ["quickstart"] => {
+            run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", "examples/quickstart.sql"]))
+        }
+        ["tpch", options @ ..] => tpch(options),
+        ["features"] => features::compare(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [] => return usage("a command is missing"),
+        [other, ..] => return usage(&format!("unknown command {other}")),
+    };
+    match outcome {
+        Outcome::Passed => ExitCode::SUCCESS,
+        Outcome::Missing(why) | Outcome::Failed(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Options that xtask doesn't know go to the example.
+fn tpch(options: &[&str]) -> Outcome {
+    let (release, others): (Vec<&str>, Vec<&str>) = options.iter().partition(|option| **option == "--release");
+    let mut command = cargo();
+    command.arg("run").args(release).args(["--example", "tpch", "--"]).args(&others);
+    if !others.contains(&"--scale") {
+        command.args(["--scale", "0.01"]);
+    }
+    run(&mut command)
+}
+
+fn usage(problem: &str) -> ExitCode {
+    eprintln!("xtask: {problem}\n\n{USAGE}");
+    ExitCode::from(2)
+}

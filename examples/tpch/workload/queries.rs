@@ -7,7 +7,8 @@ use datafusion::error::Result;
 
 use super::{LINEITEM, ORDERS, Versions, Workload, failure, oracle};
 
-const Q1: &str = "SELECT l_returnflag, l_linestatus, sum(l_quantity) AS sum_qty, sum(l_extendedprice) AS sum_base_price,
+const Q1: &str =
+    "SELECT l_returnflag, l_linestatus, sum(l_quantity) AS sum_qty, sum(l_extendedprice) AS sum_base_price,
     sum(l_extendedprice * (1 - l_discount)) AS sum_disc_price,
     sum(l_extendedprice * (1 - l_discount) * (1 + l_tax)) AS sum_charge,
     avg(l_quantity) AS avg_qty, avg(l_extendedprice) AS avg_price, avg(l_discount) AS avg_disc, count(*) AS count_order
@@ -60,7 +61,9 @@ impl Workload<'_> {
                 }
                 if let Some(plain) = expected.as_ref().and_then(|answers| answers.get(index)) {
                     if *plain != answer {
-                        return Err(failure(format!("{name} after round {round}: plain DataFusion gives\n{plain}\nbut here it is\n{answer}")));
+                        return Err(failure(format!(
+                            "{name} after round {round}: plain DataFusion gives\n{plain}\nbut here it is\n{answer}"
+                        )));
                     }
                     self.report.verified();
                 }

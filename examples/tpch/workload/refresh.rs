@@ -24,11 +24,15 @@ impl Workload<'_> {
         let copied = |key| format!("{} = {round}", oracle::copied_in(key));
         let deleted = |key| format!("{} = {round}", oracle::deleted_in(key));
         let gone = format!("{} BETWEEN 1 AND {round}", oracle::deleted_in("l_orderkey"));
-        self.prepare("new_orders", &format!("SELECT {} FROM orders WHERE {}", oracle::NEW_ORDER, copied("o_orderkey"))).await?;
-        self.prepare("new_lines", &format!("SELECT {} FROM lineitem WHERE {}", oracle::NEW_LINE, copied("l_orderkey"))).await?;
-        self.prepare("old_orders", &format!("SELECT o_orderkey AS key FROM orders WHERE {}", deleted("o_orderkey"))).await?;
+        self.prepare("new_orders", &format!("SELECT {} FROM orders WHERE {}", oracle::NEW_ORDER, copied("o_orderkey")))
+            .await?;
+        self.prepare("new_lines", &format!("SELECT {} FROM lineitem WHERE {}", oracle::NEW_LINE, copied("l_orderkey")))
+            .await?;
+        self.prepare("old_orders", &format!("SELECT o_orderkey AS key FROM orders WHERE {}", deleted("o_orderkey")))
+            .await?;
         let changed = oracle::changed_in();
-        let changes = format!("SELECT {} FROM lineitem WHERE {changed} = {round} AND NOT ({gone})", oracle::CHANGED_LINE);
+        let changes =
+            format!("SELECT {} FROM lineitem WHERE {changed} = {round} AND NOT ({gone})", oracle::CHANGED_LINE);
         self.prepare("changed_lines", &changes).await?;
 
         let mut took = Duration::ZERO;
@@ -39,8 +43,10 @@ impl Workload<'_> {
             took += self.count(&sql).await?.1;
         }
         self.report.time("0.1 % new orders with their lines", took);
-        let (_, lines) = self.count(&format!("DELETE FROM {LINEITEM} WHERE l_orderkey IN (SELECT key FROM old_orders)")).await?;
-        let (_, orders) = self.count(&format!("DELETE FROM {ORDERS} WHERE o_orderkey IN (SELECT key FROM old_orders)")).await?;
+        let (_, lines) =
+            self.count(&format!("DELETE FROM {LINEITEM} WHERE l_orderkey IN (SELECT key FROM old_orders)")).await?;
+        let (_, orders) =
+            self.count(&format!("DELETE FROM {ORDERS} WHERE o_orderkey IN (SELECT key FROM old_orders)")).await?;
         self.report.time("0.1 % of orders deleted with their lines", lines + orders);
         let (rows, upsert) = self.count(&format!("INSERT INTO {LINEITEM} SELECT * FROM changed_lines")).await?;
         self.report.upserted(rows, upsert);

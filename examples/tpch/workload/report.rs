@@ -19,8 +19,11 @@ impl Report {
     /// A load: rows, and the time to generate them alone, to COPY them and to INSERT them.
     pub(super) fn loaded(&mut self, table: &str, rows: u64, drained: Duration, copied: Duration, loaded: Duration) {
         self.lines.push((format!("{table}: rows"), rows.to_string()));
-        for (what, took) in [("generate alone", drained), ("COPY to plain Parquet", copied), ("INSERT into the keyed table", loaded)] {
-            self.lines.push((format!("{table}: {what}"), format!("{}, {} rows/s", shown(took), per_second(rows, took))));
+        for (what, took) in
+            [("generate alone", drained), ("COPY to plain Parquet", copied), ("INSERT into the keyed table", loaded)]
+        {
+            self.lines
+                .push((format!("{table}: {what}"), format!("{}, {} rows/s", shown(took), per_second(rows, took))));
         }
         self.loaded_in += loaded;
         self.copied_in += copied;
@@ -80,7 +83,12 @@ impl fmt::Display for Report {
             }
         }
         writeln!(f)?;
-        let gross = format!("{} ({} / {})", ratio(self.loaded_in, self.copied_in), shown(self.loaded_in), shown(self.copied_in));
+        let gross = format!(
+            "{} ({} / {})",
+            ratio(self.loaded_in, self.copied_in),
+            shown(self.loaded_in),
+            shown(self.copied_in)
+        );
         writeln!(f, "{:<44} {gross}", "load / COPY")?;
         let net = |took: Duration| took.saturating_sub(self.drained_in);
         writeln!(f, "{:<44} {}", "load / COPY, without generating", ratio(net(self.loaded_in), net(self.copied_in)))?;
@@ -102,7 +110,12 @@ fn ratio(a: Duration, b: Duration) -> String {
     if b.is_zero() { "not measurable".to_owned() } else { format!("{:.2}x", a.as_secs_f64() / b.as_secs_f64()) }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "for people to read")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "for people to read"
+)]
 fn per_second(rows: u64, took: Duration) -> u64 {
     (rows as f64 / took.as_secs_f64().max(1e-9)) as u64
 }

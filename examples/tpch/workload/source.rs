@@ -70,7 +70,8 @@ pub(super) fn register(ctx: &SessionContext, scale: f64) -> Result<()> {
     });
     let orders = StreamingTable::try_new(OrderArrow::schema_ref(), orders.collect())?;
     ctx.register_table("generated_orders", Arc::new(orders))?;
-    let customers = CustomerArrow::new(CustomerGenerator::new(scale, 1, 1)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let customers =
+        CustomerArrow::new(CustomerGenerator::new(scale, 1, 1)).collect::<std::result::Result<Vec<_>, _>>()?;
     let customers = MemTable::try_new(CustomerArrow::schema_ref(), vec![customers])?;
     ctx.register_table("customer", Arc::new(customers))?;
     Ok(())

@@ -21,7 +21,8 @@ pub fn add_partitions(head: &TableSnapshot, name: &str, partitions: Vec<Partitio
             Some(_) if if_not_exists => {}
             Some(_) => {
                 let spec = checks::spec(&schema, &partition.values);
-                let message = format!("table {name} has the partition {spec} already: leave it out, or say IF NOT EXISTS");
+                let message =
+                    format!("table {name} has the partition {spec} already: leave it out, or say IF NOT EXISTS");
                 return Err(Error::new(Code::PartitionExists, message));
             }
         }

@@ -19,7 +19,10 @@ pub fn add_columns(head: &TableSnapshot, name: &str, fields: Vec<Field>) -> Plan
     change(head, name, |schema| {
         for field in fields {
             if rows && !field.is_nullable() {
-                let message = format!("column {:?} takes no NULL, but table {name} has rows: add it without NOT NULL", field.name());
+                let message = format!(
+                    "column {:?} takes no NULL, but table {name} has rows: add it without NOT NULL",
+                    field.name()
+                );
                 return Err(Error::new(Code::InvalidSchema, message));
             }
             schema.last_id = ColumnId(schema.last_id.0.saturating_add(1));
@@ -95,7 +98,8 @@ pub fn set_properties(head: &TableSnapshot, name: &str, set: BTreeMap<String, Op
             properties::check(key, value, keyed)?;
         }
     }
-    let changes: BTreeMap<_, _> = set.into_iter().filter(|(key, value)| state.property(key) != value.as_deref()).collect();
+    let changes: BTreeMap<_, _> =
+        set.into_iter().filter(|(key, value)| state.property(key) != value.as_deref()).collect();
     Ok(match changes.is_empty() {
         true => Attempt::Nothing,
         false => Attempt::Actions(vec![Action::Properties { set: changes }]),
@@ -112,7 +116,9 @@ pub fn set_lifecycle(head: &TableSnapshot, name: &str, days: Option<u32>, enable
     let info = state.info()?;
     let days = days.or(info.create.lifecycle);
     if enabled && days.is_none() {
-        let message = format!("table {name} has no lifecycle to enable: use ALTER TABLE {name} SET LIFECYCLE with a number of days");
+        let message = format!(
+            "table {name} has no lifecycle to enable: use ALTER TABLE {name} SET LIFECYCLE with a number of days"
+        );
         return Err(Error::new(Code::InvalidProperty, message));
     }
     let same = days == info.create.lifecycle && enabled != info.lifecycle_disabled;
@@ -123,7 +129,12 @@ pub fn set_lifecycle(head: &TableSnapshot, name: &str, days: Option<u32>, enable
 ///
 /// # Errors
 /// [`Code::TableDropped`]; [`Code::PartitionNotFound`].
-pub fn set_partition_lifecycle(head: &TableSnapshot, name: &str, partitions: &[PartitionValues], enabled: bool) -> Plan {
+pub fn set_partition_lifecycle(
+    head: &TableSnapshot,
+    name: &str,
+    partitions: &[PartitionValues],
+    enabled: bool,
+) -> Plan {
     checks::alive(&head.state, name)?;
     let mut entries = checks::open_partitions(&head.state, name, partitions)?;
     entries.retain(|entry| entry.lifecycle_disabled == enabled);
@@ -171,7 +182,12 @@ fn change(head: &TableSnapshot, name: &str, edit: impl FnOnce(&mut TableSchema) 
 
 /// A column that is neither of the key nor a partition column.
 fn plain<'s>(schema: &'s mut TableSchema, name: &str, column: &str, what: &str) -> Result<&'s mut Column> {
-    let fixed = |kind: &str| Error::new(Code::InvalidSchema, format!("column {column:?} of table {name} is a {kind} column and can't be {what}"));
+    let fixed = |kind: &str| {
+        Error::new(
+            Code::InvalidSchema,
+            format!("column {column:?} of table {name} is a {kind} column and can't be {what}"),
+        )
+    };
     if schema.partition_columns.iter().any(|c| c.name == column) {
         return Err(fixed("partition"));
     }
@@ -188,10 +204,14 @@ fn unknown(name: &str, column: &str) -> Error {
 
 /// Whether every value of `from` is one of `to`.
 fn widens(from: &DataType, to: &DataType) -> bool {
-    use DataType::{Decimal128, Decimal256, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
+    use DataType::{
+        Decimal128, Decimal256, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64,
+    };
     let bits = |t: &DataType| t.primitive_width().unwrap_or(0);
     match (from, to) {
-        (Int8 | Int16 | Int32, Int16 | Int32 | Int64) | (UInt8 | UInt16 | UInt32, UInt16 | UInt32 | UInt64) => bits(from) < bits(to),
+        (Int8 | Int16 | Int32, Int16 | Int32 | Int64) | (UInt8 | UInt16 | UInt32, UInt16 | UInt32 | UInt64) => {
+            bits(from) < bits(to)
+        }
         (Float32, Float64) => true,
         (Decimal128(p, s), Decimal128(q, t)) | (Decimal256(p, s), Decimal256(q, t)) => p <= q && s == t,
         _ => false,

@@ -29,7 +29,13 @@ pub(super) fn adds(written: Vec<NewFiles>) -> Vec<Action> {
     let mut actions = Vec::new();
     for NewFiles { partition, files } in written {
         for file in files {
-            actions.push(Action::Add { partition: partition.clone(), file: Box::new(file), order: None, rank: 0, counted: true });
+            actions.push(Action::Add {
+                partition: partition.clone(),
+                file: Box::new(file),
+                order: None,
+                rank: 0,
+                counted: true,
+            });
         }
     }
     actions

@@ -17,7 +17,9 @@ pub(super) fn alive(state: &TableState, name: &str) -> Result<()> {
     let dropped = info.life.last().and_then(|span| span.until).unwrap_or(Lsn::ZERO);
     Err(Error::new(
         Code::TableDropped,
-        format!("table {name} was dropped at LSN {dropped}: bring it back first with RESTORE TABLE {name} ('id'='{id}')"),
+        format!(
+            "table {name} was dropped at LSN {dropped}: bring it back first with RESTORE TABLE {name} ('id'='{id}')"
+        ),
     ))
 }
 
@@ -33,19 +35,25 @@ pub(super) fn restorable(head: &TableSnapshot, name: &str, version: Lsn, horizon
     if version < horizon {
         return Err(Error::new(
             Code::NotRestorable,
-            format!("LSN {version} of table {name} has left the backup retention: the oldest that can be restored is {horizon}"),
+            format!(
+                "LSN {version} of table {name} has left the backup retention: the oldest that can be restored is {horizon}"
+            ),
         ));
     }
     if let Some(purged) = head.state.info()?.purged.filter(|purged| version < *purged) {
         return Err(Error::new(
             Code::NotRestorable,
-            format!("LSN {version} of table {name} was purged at LSN {purged}: the oldest that can be restored is {purged}"),
+            format!(
+                "LSN {version} of table {name} was purged at LSN {purged}: the oldest that can be restored is {purged}"
+            ),
         ));
     }
     if !head.state.is_alive_at(version) {
         return Err(Error::new(
             Code::NotRestorable,
-            format!("table {name} was dropped at LSN {version}: restore to an LSN before the DROP or after its RESTORE, see SHOW HISTORY FOR TABLE {name}"),
+            format!(
+                "table {name} was dropped at LSN {version}: restore to an LSN before the DROP or after its RESTORE, see SHOW HISTORY FOR TABLE {name}"
+            ),
         ));
     }
     Ok(())
@@ -56,7 +64,9 @@ pub(super) fn schema_kept_since(state: &TableState, name: &str, version: Lsn) ->
     let refused = |why: String| {
         Err(Error::new(
             Code::NotSupported,
-            format!("partitions of table {name} can't be restored to LSN {version}: {why}; use RESTORE TABLE {name} TO LSN '{version}' AS a new table and insert the partition from there"),
+            format!(
+                "partitions of table {name} can't be restored to LSN {version}: {why}; use RESTORE TABLE {name} TO LSN '{version}' AS a new table and insert the partition from there"
+            ),
         ))
     };
     if let Some(lsn) = state.info()?.schema_restored.filter(|lsn| *lsn > version) {
@@ -79,14 +89,21 @@ pub(super) fn partition_values(schema: &TableSchema, name: &str, values: &Partit
     if values.0.len() != columns || values.0.iter().any(String::is_empty) {
         return Err(Error::new(
             Code::InvalidArgument,
-            format!("partition {} of table {name}: give a value that is not empty for each of its {columns} partition columns", spec(schema, values)),
+            format!(
+                "partition {} of table {name}: give a value that is not empty for each of its {columns} partition columns",
+                spec(schema, values)
+            ),
         ));
     }
     Ok(())
 }
 
 /// The open partitions with these values, each once.
-pub(super) fn open_partitions(state: &TableState, name: &str, values: &[PartitionValues]) -> Result<Vec<Arc<PartitionEntry>>> {
+pub(super) fn open_partitions(
+    state: &TableState,
+    name: &str,
+    values: &[PartitionValues],
+) -> Result<Vec<Arc<PartitionEntry>>> {
     let schema = state.schema()?;
     let mut found = Vec::with_capacity(values.len());
     for values in values.iter().collect::<BTreeSet<_>>() {
@@ -99,9 +116,14 @@ pub(super) fn open_partitions(state: &TableState, name: &str, values: &[Partitio
 /// The error for a partition that isn't there; it says how to bring back a dropped one.
 fn absent(state: &TableState, schema: &TableSchema, name: &str, values: &PartitionValues) -> Error {
     let spec = spec(schema, values);
-    let ended = state.partitions().filter(|entry| &entry.values == values).max_by_key(|entry| entry.life.last().and_then(|span| span.until));
+    let ended = state
+        .partitions()
+        .filter(|entry| &entry.values == values)
+        .max_by_key(|entry| entry.life.last().and_then(|span| span.until));
     let way_out = match ended {
-        Some(entry) => format!("it was dropped; bring it back first with RESTORE TABLE {name} PARTITION('id'='{}')", entry.id),
+        Some(entry) => {
+            format!("it was dropped; bring it back first with RESTORE TABLE {name} PARTITION('id'='{}')", entry.id)
+        }
         None => format!("see SHOW PARTITIONS {name}"),
     };
     Error::new(Code::PartitionNotFound, format!("table {name} has no partition {spec}: {way_out}"))

@@ -6,7 +6,9 @@ use super::{Plan, attempt, checks, timeline};
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
 use crate::store::{FileId, Ids, PartitionId, TableId};
-use crate::table::{Action, Column, CreateTable, DataFile, Origin, PartitionRef, PartitionValues, TableSchema, TableSnapshot};
+use crate::table::{
+    Action, Column, CreateTable, DataFile, Origin, PartitionRef, PartitionValues, TableSchema, TableSnapshot,
+};
 
 /// What a clone takes from its source: read once, and the same however often the target's head moves on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,10 @@ pub fn clone_content(
         for values in wanted {
             checks::partition_values(&schema, name, values)?;
             if there.iter().all(|entry| &entry.values != values) {
-                let message = format!("table {name} had no partition {} at LSN {version}: see SHOW HISTORY FOR TABLE {name}", checks::spec(&schema, values));
+                let message = format!(
+                    "table {name} had no partition {} at LSN {version}: see SHOW HISTORY FOR TABLE {name}",
+                    checks::spec(&schema, values)
+                );
                 return Err(Error::new(Code::PartitionNotFound, message));
             }
         }
@@ -83,7 +88,8 @@ pub fn clone_content(
             files.push((at, DataFile { id: FileId::from_u128(ids.next()), owner, ..entry.file.as_ref().clone() }));
         }
     }
-    let fresh = |values: &PartitionValues| PartitionRef { values: values.clone(), id: PartitionId::from_u128(ids.next()) };
+    let fresh =
+        |values: &PartitionValues| PartitionRef { values: values.clone(), id: PartitionId::from_u128(ids.next()) };
     Ok(CloneContent {
         source: (info.create.id, version),
         schema,
@@ -118,7 +124,8 @@ pub fn clone_onto(head: &TableSnapshot, name: &str, content: &CloneContent) -> P
     let state = &head.state;
     checks::alive(state, name)?;
     if state.info()?.create.id == content.source.0 {
-        let message = format!("table {name} can't be restored AS itself: use RESTORE TABLE {name} TO LSN '{}'", content.source.1);
+        let message =
+            format!("table {name} can't be restored AS itself: use RESTORE TABLE {name} TO LSN '{}'", content.source.1);
         return Err(Error::new(Code::InvalidArgument, message));
     }
     let schema = state.schema()?;
@@ -137,11 +144,13 @@ pub fn clone_onto(head: &TableSnapshot, name: &str, content: &CloneContent) -> P
     let mut actions = timeline::end_files(state, &open);
     actions.extend(open.into_iter().map(|id| Action::ClosePartition { id }));
     // The map is total: what the target adds later must not find an old field of the same id.
-    let pairs: Vec<_> = schema.columns.iter().zip(&content.schema.columns).map(|(ours, theirs)| (ours.id, theirs.id)).collect();
+    let pairs: Vec<_> =
+        schema.columns.iter().zip(&content.schema.columns).map(|(ours, theirs)| (ours.id, theirs.id)).collect();
     actions.extend(content.actions(|file| {
         let mut mapped = file.clone();
         if let Some(origin) = &mut mapped.owner {
-            origin.columns = Some(pairs.iter().filter_map(|(ours, theirs)| Some((*ours, file.field_id(*theirs)?))).collect());
+            origin.columns =
+                Some(pairs.iter().filter_map(|(ours, theirs)| Some((*ours, file.field_id(*theirs)?))).collect());
         }
         mapped.stats.retain_mut(|stats| match pairs.iter().find(|(_, theirs)| *theirs == stats.id) {
             Some((ours, _)) => {

@@ -21,18 +21,28 @@ pub enum Replaced {
 ///
 /// # Errors
 /// [`Code::TableDropped`]; [`Code::Conflict`] where the columns were changed meanwhile.
-pub fn overwrite(head: &TableSnapshot, name: &str, schema: &TableSchema, replaced: &Replaced, written: Vec<NewFiles>) -> Plan {
+pub fn overwrite(
+    head: &TableSnapshot,
+    name: &str,
+    schema: &TableSchema,
+    replaced: &Replaced,
+    written: Vec<NewFiles>,
+) -> Plan {
     let state = &head.state;
     checks::alive(state, name)?;
     if !schema.fits(&*state.schema()?) {
         return Err(Error::new(
             Code::Conflict,
-            format!("table {name}: while the statement ran, its columns were changed; nothing was changed, run it again"),
+            format!(
+                "table {name}: while the statement ran, its columns were changed; nothing was changed, run it again"
+            ),
         ));
     }
     let partitions = match replaced {
         Replaced::All => state.open_partitions().map(|entry| entry.id).collect(),
-        Replaced::Partitions(values) => values.iter().filter_map(|v| state.open_partition(v)).map(|entry| entry.id).collect(),
+        Replaced::Partitions(values) => {
+            values.iter().filter_map(|v| state.open_partition(v)).map(|entry| entry.id).collect()
+        }
     };
     let mut actions = timeline::end_files(state, &partitions);
     actions.extend(append::adds(written));

@@ -14,7 +14,13 @@ use crate::table::{PartitionValues, TableSnapshot};
 /// [`Code::TableDropped`]; [`Code::VersionOutOfRange`]; [`Code::NotRestorable`]; [`Code::PartitionNotFound`] where a
 /// partition is not there, or this incarnation of it did not exist at the version; [`Code::NotSupported`] where a
 /// RESTORE has changed the schema since. Nothing is restored then.
-pub fn restore_partitions(head: &TableSnapshot, name: &str, partitions: &[PartitionValues], version: Lsn, horizon: Lsn) -> Plan {
+pub fn restore_partitions(
+    head: &TableSnapshot,
+    name: &str,
+    partitions: &[PartitionValues],
+    version: Lsn,
+    horizon: Lsn,
+) -> Plan {
     let state = &head.state;
     checks::alive(state, name)?;
     let entries = checks::open_partitions(state, name, partitions)?;

@@ -21,7 +21,12 @@ pub struct Rewritten {
 ///
 /// # Errors
 /// [`Code::Internal`](crate::Code::Internal) where a file is not read at the base.
-pub fn rewrite(base: &TableSnapshot, rewritten: Vec<Rewritten>, added: Vec<NewFiles>, mut preconditions: Vec<Precondition>) -> Result<Draft> {
+pub fn rewrite(
+    base: &TableSnapshot,
+    rewritten: Vec<Rewritten>,
+    added: Vec<NewFiles>,
+    mut preconditions: Vec<Precondition>,
+) -> Result<Draft> {
     let state = &base.state;
     let mut actions = Vec::new();
     let mut files = Vec::with_capacity(rewritten.len());
@@ -35,7 +40,13 @@ pub fn rewrite(base: &TableSnapshot, rewritten: Vec<Rewritten>, added: Vec<NewFi
         actions.push(Action::Close { file, counted: false });
         if let Some(with) = with {
             let partition = PartitionRef { values: partition.values.clone(), id: partition.id };
-            actions.push(Action::Add { partition, file: Box::new(with), order: Some(entry.order), rank: 0, counted: false });
+            actions.push(Action::Add {
+                partition,
+                file: Box::new(with),
+                order: Some(entry.order),
+                rank: 0,
+                counted: false,
+            });
         }
     }
     actions.extend(append::adds(added));

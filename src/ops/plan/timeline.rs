@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::log::{Lifetime, Lsn, Operation};
+use crate::log::{Lifetime, Lsn};
 use crate::store::PartitionId;
 use crate::table::{Action, FileEntry, TableState};
 
@@ -49,15 +49,7 @@ pub(super) fn same_data(state: &TableState, version: Lsn, partitions: &BTreeSet<
         return Ok(true);
     }
     let unchanged = entries().all(|entry| Flags::at(state, entry, version).visible == entry.visible.is_open());
-    Ok(unchanged || entries().all(|entry| only_compacted_since(entry, version)))
-}
-
-fn only_compacted_since(entry: &FileEntry, version: Lsn) -> bool {
-    entry.visible.spans().iter().all(|span| {
-        let opened = span.since <= version || (span.since == entry.lsn && entry.operation == Operation::Compact);
-        let ended = span.until.is_none_or(|until| until <= version) || span.cause == Some(Operation::Compact);
-        opened && ended
-    })
+    Ok(unchanged || entries().all(|entry| entry.only_compacted_since(version)))
 }
 
 struct Flags {

@@ -30,7 +30,10 @@ pub fn undrop_partitions(head: &TableSnapshot, name: &str, ids: &[PartitionId], 
         if !free {
             return Err(Error::new(
                 Code::PartitionExists,
-                format!("partition {id} can't come back: table {name} has another {} now; rename or drop that one first", spec(head, partition)?),
+                format!(
+                    "partition {id} can't come back: table {name} has another {} now; rename or drop that one first",
+                    spec(head, partition)?
+                ),
             ));
         }
         checks::restorable(head, name, before, horizon)?;
@@ -56,7 +59,11 @@ fn dropped(head: &TableSnapshot, name: &str, partition: &PartitionEntry) -> crat
         )),
         None => Err(Error::new(
             Code::PartitionExists,
-            format!("partition {} ({id}) of table {name} is there: give PARTITION({}) TO LSN to set it back", spec(head, partition)?, spec(head, partition)?),
+            format!(
+                "partition {} ({id}) of table {name} is there: give PARTITION({}) TO LSN to set it back",
+                spec(head, partition)?,
+                spec(head, partition)?
+            ),
         )),
     }
 }

@@ -21,7 +21,9 @@ pub fn undrop_table(head: &TableSnapshot, name: &str, dropped: Lsn, horizon: Lsn
         }
         return Err(Error::new(
             Code::Conflict,
-            format!("LSN {dropped} is not the DROP that table {name} is under now: see SHOW HISTORY FOR TABLES, and run the RESTORE again"),
+            format!(
+                "LSN {dropped} is not the DROP that table {name} is under now: see SHOW HISTORY FOR TABLES, and run the RESTORE again"
+            ),
         ));
     }
     checks::restorable(head, name, dropped.previous(), horizon)?;

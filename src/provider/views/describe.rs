@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::Result;
 
 use super::shown;
@@ -14,7 +15,7 @@ pub(crate) fn show(rows: &[DescribeRow], zone: Tz) -> Result<RecordBatch> {
     let value = |row: &DescribeRow| match &row.value {
         DescribeValue::Text(text) => text.clone(),
         DescribeValue::Time(time) => shown(*time, zone),
-        DescribeValue::Column(column) => column.data_type.to_string(),
+        DescribeValue::Column(column) => sql_type(&column.data_type),
     };
     let column = |row: &DescribeRow| match &row.value {
         DescribeValue::Column(column) => Some(column.clone()),
@@ -24,8 +25,10 @@ pub(crate) fn show(rows: &[DescribeRow], zone: Tz) -> Result<RecordBatch> {
     let field: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.field.as_str())).collect::<StringArray>());
     let values: ArrayRef = Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>());
     let nullable: ArrayRef = Arc::new(rows.iter().map(|row| column(row).map(|c| c.nullable)).collect::<BooleanArray>());
-    let default: ArrayRef = Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.default)).collect::<StringArray>());
-    let comment: ArrayRef = Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.comment)).collect::<StringArray>());
+    let default: ArrayRef =
+        Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.default)).collect::<StringArray>());
+    let comment: ArrayRef =
+        Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.comment)).collect::<StringArray>());
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("Section", section, false),
         ("Field", field, false),
@@ -34,4 +37,26 @@ pub(crate) fn show(rows: &[DescribeRow], zone: Tz) -> Result<RecordBatch> {
         ("DefaultValue", default, true),
         ("Comment", comment, true),
     ])?)
+}
+
+/// The type as SQL names it; Arrow's name where SQL has none.
+fn sql_type(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".into(),
+        DataType::Int8 => "tinyint".into(),
+        DataType::Int16 => "smallint".into(),
+        DataType::Int32 => "int".into(),
+        DataType::Int64 => "bigint".into(),
+        DataType::Float32 => "float".into(),
+        DataType::Float64 => "double".into(),
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "string".into(),
+        DataType::Binary | DataType::BinaryView | DataType::LargeBinary => "binary".into(),
+        DataType::Date32 => "date".into(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Timestamp(TimeUnit::Second, None) => "timestamp(0)".into(),
+        DataType::Timestamp(TimeUnit::Millisecond, None) => "datetime".into(),
+        DataType::Timestamp(TimeUnit::Microsecond, None) => "timestamp(6)".into(),
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => "timestamp".into(),
+        other => other.to_string(),
+    }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::timezone::Tz;
-use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
+use datafusion::arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::Result;
 
@@ -12,7 +14,9 @@ use crate::ops::history::HistoryRow;
 
 /// The columns of the documents, times as text (R084).
 pub(crate) fn show(rows: &[HistoryRow], zone: Tz) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&HistoryRow) -> String| -> ArrayRef { Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>()) };
+    let text = |value: &dyn Fn(&HistoryRow) -> String| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(value(row))).collect::<StringArray>())
+    };
     let columns = vec![
         ("ObjectType", text(&|row| row.object.as_str().into())),
         ("ObjectId", text(&|row| row.object_id.clone())),
@@ -29,8 +33,12 @@ pub(crate) fn show(rows: &[HistoryRow], zone: Tz) -> Result<RecordBatch> {
 pub(crate) fn table(rows: &[HistoryRow]) -> Result<RecordBatch> {
     let utc = || Some("UTC".into());
     let time = DataType::Timestamp(TimeUnit::Microsecond, utc());
-    let text = |value: &dyn Fn(&HistoryRow) -> Option<String>| -> ArrayRef { Arc::new(rows.iter().map(value).collect::<StringArray>()) };
-    let count = |value: &dyn Fn(&HistoryRow) -> u64| -> ArrayRef { Arc::new(rows.iter().map(|row| Some(value(row))).collect::<UInt64Array>()) };
+    let text = |value: &dyn Fn(&HistoryRow) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(value).collect::<StringArray>())
+    };
+    let count = |value: &dyn Fn(&HistoryRow) -> u64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(value(row))).collect::<UInt64Array>())
+    };
     let moment = |value: &dyn Fn(&HistoryRow) -> Option<i64>| -> ArrayRef {
         Arc::new(rows.iter().map(value).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };

@@ -3,6 +3,7 @@
 pub(crate) mod describe;
 pub(crate) mod history;
 pub(crate) mod partitions;
+pub(crate) mod tables;
 
 use chrono::DateTime;
 use datafusion::arrow::array::timezone::Tz;
@@ -18,7 +19,10 @@ use crate::store::Timestamp;
 pub(crate) fn zone(config: &ConfigOptions) -> Result<Tz> {
     let name = config.execution.time_zone.as_deref().filter(|name| !name.is_empty()).unwrap_or("UTC");
     name.parse().map_err(|_| {
-        Error::new(Code::InvalidArgument, format!("datafusion.execution.time_zone = {name:?} is no time zone: SET it to one, or to 'UTC'"))
+        Error::new(
+            Code::InvalidArgument,
+            format!("datafusion.execution.time_zone = {name:?} is no time zone: SET it to one, or to 'UTC'"),
+        )
     })
 }
 

@@ -44,8 +44,14 @@ async fn a_dropped_column_lends_nothing_to_a_new_one_of_its_name() {
     let (mut lab, _) = table().await;
     alter(&mut lab, |schema| {
         schema.columns.remove(1);
-        let fresh =
-            Column { id: ColumnId(4), name: "a".into(), data_type: DataType::Utf8, nullable: true, comment: None, default: None };
+        let fresh = Column {
+            id: ColumnId(4),
+            name: "a".into(),
+            data_type: DataType::Utf8,
+            nullable: true,
+            comment: None,
+            default: None,
+        };
         schema.columns.push(fresh);
         schema.last_id = ColumnId(4);
     });
@@ -111,7 +117,10 @@ async fn a_file_of_another_table_is_read_by_its_map() {
         ..file
     };
     let partition = PartitionRef { values: PartitionValues::default(), id: PartitionId::from_u128(77) };
-    lab.commit(Operation::Append, &[Action::Add { partition, file: Box::new(clone), order: None, rank: 0, counted: true }]);
+    lab.commit(
+        Operation::Append,
+        &[Action::Add { partition, file: Box::new(clone), order: None, rank: 0, counted: true }],
+    );
     let ctx = context(1, true);
     register(&ctx, "t", &lab, &Arc::new(Scanner::new(lab.store.clone())), head(&lab));
     assert!(run(&ctx, "SELECT count(*) AS n, count(a) AS a, count(b) AS b FROM t").await.contains("| 3 | 3 | 0 |"));

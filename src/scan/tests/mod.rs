@@ -6,9 +6,9 @@ mod plans;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use arrow::datatypes::SchemaRef;
 use arrow::util::pretty::pretty_format_batches;
+use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::context::SessionContext;
@@ -48,7 +48,13 @@ impl TableProvider for TestTable {
         Ok(filters.iter().map(one).collect())
     }
 
-    async fn scan(&self, session: &dyn Session, projection: Option<&Vec<usize>>, filters: &[Expr], limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let request = ScanRequest {
             table_name: "t".into(),
             snapshot: Arc::clone(&self.snapshot),

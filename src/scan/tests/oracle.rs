@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
 use arrow::datatypes::{DataType, Field};
 use datafusion::datasource::MemTable;
 use datafusion::execution::context::SessionContext;
@@ -68,7 +70,9 @@ impl Key {
             Self::Unsigned => vec![Arc::new(UInt64Array::from(
                 keys.iter().map(|n| if n % 2 == 0 { u64::MAX - *n as u64 } else { *n as u64 }).collect::<Vec<_>>(),
             ))],
-            Self::Double => vec![Arc::new(Float64Array::from(keys.iter().map(|n| (*n as f64 - 20.0) * 0.1).collect::<Vec<_>>()))],
+            Self::Double => {
+                vec![Arc::new(Float64Array::from(keys.iter().map(|n| (*n as f64 - 20.0) * 0.1).collect::<Vec<_>>()))]
+            }
             Self::Composite => vec![
                 Arc::new(
                     Decimal128Array::from(keys.iter().map(|n| i128::from(n % 7) - 3).collect::<Vec<_>>())
@@ -103,7 +107,9 @@ fn columns(key: Key, rows: &[(i64, Option<Row>)]) -> Vec<ArrayRef> {
     let mut columns: Vec<ArrayRef> =
         vec![Arc::new(rows.iter().map(|(_, row)| row.as_ref().and_then(|row| row.0)).collect::<Int64Array>())];
     columns.extend(key.columns(&keys));
-    columns.push(Arc::new(rows.iter().map(|(_, row)| row.as_ref().and_then(|row| row.1.clone())).collect::<StringArray>()));
+    columns.push(Arc::new(
+        rows.iter().map(|(_, row)| row.as_ref().and_then(|row| row.1.clone())).collect::<StringArray>(),
+    ));
     columns.push(Arc::new(rows.iter().map(|(_, row)| row.as_ref().map(|row| row.2)).collect::<Int64Array>()));
     columns
 }
@@ -119,7 +125,8 @@ fn random_commit(rng: &mut StdRng, partitioned: bool, domain: usize) -> (Commit,
         let gone = kind == FileKind::Delta && rng.random_bool(deleted);
         let row = (
             rng.random_bool(0.8).then(|| rng.random_range(-50..50)),
-            rng.random_bool(0.8).then(|| format!("{}{}", ["a", "b", "ä"][rng.random_range(0..3)], rng.random_range(0..20))),
+            rng.random_bool(0.8)
+                .then(|| format!("{}{}", ["a", "b", "ä"][rng.random_range(0..3)], rng.random_range(0..20))),
             if rng.random_bool(0.3) { 7 } else { rng.random_range(0..9) },
         );
         ((low + at) as i64, (!gone).then_some(row))
@@ -137,7 +144,9 @@ fn oracle(ctx: &SessionContext, schema: &TableSchema, key: Key, partitioned: boo
     let mut all = columns(key, &rows.iter().map(|(_, k, row)| (*k, row.clone())).collect::<Vec<_>>());
     if partitioned {
         all.push(Arc::new(rows.iter().map(|(p, _, _)| Some(*p)).collect::<StringArray>()));
-        all.push(Arc::new(rows.iter().map(|(p, _, _)| Some(if *p == "a" { 1 } else { 2 })).collect::<arrow::array::Int32Array>()));
+        all.push(Arc::new(
+            rows.iter().map(|(p, _, _)| Some(if *p == "a" { 1 } else { 2 })).collect::<arrow::array::Int32Array>(),
+        ));
     }
     let batch = RecordBatch::try_new(schema.arrow(), all).unwrap();
     ctx.deregister_table("o").unwrap();
@@ -260,7 +269,8 @@ impl RandomTable {
             oracle(&ctx, &schema, key, partitioned, taken);
             register(&ctx, "t", &lab, &scanner, range);
             let what = format!("seed {seed}, {key:?}, {range:?}");
-            let some: Vec<String> = sample(&mut rng, queries.len(), 9).into_iter().map(|at| queries[at].clone()).collect();
+            let some: Vec<String> =
+                sample(&mut rng, queries.len(), 9).into_iter().map(|at| queries[at].clone()).collect();
             check(&ctx, &[&queries[..1], &some].concat(), &what).await;
             // Once more, with everything resolved.
             let before = scanner.cache().resolutions();
@@ -297,7 +307,9 @@ async fn sorted_rows(table: &RandomTable, scanner: &Scanner, ctx: &SessionContex
             let rows: Vec<(i64, Option<Row>)> = newest.into_iter().collect();
             let mut all = columns(*key, &rows);
             if with_tombstones {
-                all.push(Arc::new(arrow::array::BooleanArray::from(rows.iter().map(|(_, row)| row.is_none()).collect::<Vec<_>>())));
+                all.push(Arc::new(arrow::array::BooleanArray::from(
+                    rows.iter().map(|(_, row)| row.is_none()).collect::<Vec<_>>(),
+                )));
             }
             let expected = RecordBatch::try_new(out, all).unwrap();
             let sorts: Vec<_> = schema

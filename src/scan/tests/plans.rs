@@ -31,7 +31,11 @@ async fn append(lab: &mut Lab, keys: std::ops::Range<i64>, dead: bool, row_group
         Arc::new(keys.map(|k| (!dead).then(|| format!("s{k}"))).collect::<StringArray>()),
     ];
     let batch = batch(&schema, columns, vec![dead; count]);
-    lab.append(&batch, Spec { partition: &[], row_group_rows, kind: if dead { FileKind::Delta } else { FileKind::Base } }).await
+    lab.append(
+        &batch,
+        Spec { partition: &[], row_group_rows, kind: if dead { FileKind::Delta } else { FileKind::Base } },
+    )
+    .await
 }
 
 #[tokio::test]
@@ -62,7 +66,11 @@ async fn counts_and_bounds_come_from_metadata_only_where_they_are_true() {
     let scanner = Arc::new(Scanner::new(lab.store.clone()));
     register(&ctx, "t", &lab, &scanner, head(&lab));
     lab.counting.reset();
-    assert!(run(&ctx, "SELECT count(*), min(k), max(v), count(s) FROM t").await.contains("| 100      | 0        | 990      | 100"));
+    assert!(
+        run(&ctx, "SELECT count(*), min(k), max(v), count(s) FROM t")
+            .await
+            .contains("| 100      | 0        | 990      | 100")
+    );
     assert_eq!(lab.counting.snapshot().total(), 0);
     assert!(run(&ctx, "EXPLAIN SELECT count(*) FROM t").await.contains("PlaceholderRowExec"));
     // Ten rows go: nothing is known until they were resolved, and then the count is.
@@ -139,7 +147,8 @@ async fn large_files_are_read_by_ranges() {
     let columns = vec![Field::new("k", DataType::Int64, false), Field::new("s", DataType::Utf8, true)];
     let mut lab = Lab::new(TableSchema::new(columns, vec![], &["k".into()]).unwrap());
     let schema = lab.schema();
-    let texts = (0..3000_i64).map(|k| (0..100).map(|n| format!("{:x}", (k * 31 + n) * 2_654_435_761)).collect::<String>());
+    let texts =
+        (0..3000_i64).map(|k| (0..100).map(|n| format!("{:x}", (k * 31 + n) * 2_654_435_761)).collect::<String>());
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(0..12_000)),
         Arc::new(StringArray::from_iter_values(texts.cycle().take(12_000))),
@@ -149,8 +158,11 @@ async fn large_files_are_read_by_ranges() {
     assert!(file.size > 8 << 20, "{}", file.size);
     let columns: Vec<ArrayRef> =
         vec![Arc::new(Int64Array::from(vec![1, 5])), Arc::new(StringArray::from(vec![None::<&str>, None]))];
-    lab.append(&batch(&schema, columns, vec![true, true]), Spec { partition: &[], row_group_rows: 10, kind: FileKind::Delta })
-        .await;
+    lab.append(
+        &batch(&schema, columns, vec![true, true]),
+        Spec { partition: &[], row_group_rows: 10, kind: FileKind::Delta },
+    )
+    .await;
     let ctx = context(2, false);
     let scanner = Arc::new(Scanner::new(lab.store.clone()));
     register(&ctx, "t", &lab, &scanner, head(&lab));
@@ -176,7 +188,10 @@ async fn filters_known_at_planning_are_in_the_scan_without_an_optimizer() {
     let ctx = context(2, true);
     let scanner = Arc::new(Scanner::new(lab.store.clone()));
     let table = super::TestTable { scanner, snapshot: lab.snapshot(), range: head(&lab), schema: lab.schema() };
-    let plan = table.scan(&ctx.state(), Some(&vec![1]), &[col("t.v").gt_eq(lit(190_i64)), col("k").lt(lit(30_i64))], Some(1)).await.unwrap();
+    let plan = table
+        .scan(&ctx.state(), Some(&vec![1]), &[col("t.v").gt_eq(lit(190_i64)), col("k").lt(lit(30_i64))], Some(1))
+        .await
+        .unwrap();
     let text = displayable(plan.as_ref()).indent(false).to_string();
     assert!(text.contains("predicate=v@1 >= 190") && !text.contains("limit"), "{text}");
     let rows = collect(plan, ctx.task_ctx()).await.unwrap();

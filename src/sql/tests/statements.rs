@@ -3,8 +3,9 @@
 use datafusion::sql::sqlparser::ast::{DataType, TimezoneInfo};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
+use super::super::forms::STATEMENTS;
 use super::super::statement::*;
-use super::super::{STATEMENTS, Syntax, is_complete, parse};
+use super::super::{Syntax, is_complete, parse};
 use super::{error, one, only, refused};
 use crate::error::Code;
 
@@ -193,7 +194,7 @@ fn alter_table_does_one_thing() {
         ),
         (
             "DROP IF EXISTS PARTITION (ds='1'), PARTITION (ds='1')",
-            DropPartitions { partitions: vec![days.clone(), days.clone()], if_exists: true },
+            DropPartitions { partitions: vec![days.clone(), days], if_exists: true },
         ),
         ("DROP COLUMN a", DropColumns { columns: vec!["a".into()], if_exists: false }),
         ("DROP COLUMNS (A, \"B\")", DropColumns { columns: vec!["a".into(), "B".into()], if_exists: false }),

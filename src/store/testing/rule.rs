@@ -48,6 +48,8 @@ pub(super) enum When {
     Nth(u64),
     /// The first k.
     First(u64),
+    /// The k-th and all after it.
+    From(u64),
     Probability(f64),
 }
 
@@ -94,6 +96,13 @@ impl Rule {
         self
     }
 
+    /// Applies to the k-th matching request and all after it.
+    #[must_use]
+    pub fn from(mut self, k: u64) -> Self {
+        self.when = When::From(k);
+        self
+    }
+
     /// Applies to a matching request with the probability, drawn from the store's seed.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
@@ -118,6 +127,7 @@ impl Rule {
             When::Always => true,
             When::Nth(k) => self.seen == k,
             When::First(k) => self.seen <= k,
+            When::From(k) => self.seen >= k,
             When::Probability(probability) => chance(probability),
         }
     }

@@ -37,23 +37,39 @@ fn random_values_read_back_exactly() {
         texts_of::<Time64NanosecondType>(raw.clone(), &DataType::Time64(TimeUnit::Nanosecond));
         for zone in [None, Some("+02:00".into()), Some("UTC".into())] {
             texts_of::<TimestampSecondType>(raw.clone(), &DataType::Timestamp(TimeUnit::Second, zone.clone()));
-            texts_of::<TimestampMillisecondType>(raw.clone(), &DataType::Timestamp(TimeUnit::Millisecond, zone.clone()));
-            texts_of::<TimestampMicrosecondType>(raw.clone(), &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()));
+            texts_of::<TimestampMillisecondType>(
+                raw.clone(),
+                &DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+            );
+            texts_of::<TimestampMicrosecondType>(
+                raw.clone(),
+                &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+            );
             texts_of::<TimestampNanosecondType>(raw.clone(), &DataType::Timestamp(TimeUnit::Nanosecond, zone.clone()));
         }
         texts_of::<DurationMicrosecondType>(raw.clone(), &DataType::Duration(TimeUnit::Microsecond));
-        let floats: Vec<f64> = raw.iter().map(|value| f64::from_bits(*value as u64)).filter(|value| !value.is_nan()).collect();
-        texts_of::<Float64Type>(floats.into_iter().chain([f64::NAN, -0.0, 0.0, f64::INFINITY]).collect(), &DataType::Float64);
-        let floats: Vec<f32> = small.iter().map(|value| f32::from_bits(*value as u32)).filter(|value| !value.is_nan()).collect();
+        let floats: Vec<f64> =
+            raw.iter().map(|value| f64::from_bits(*value as u64)).filter(|value| !value.is_nan()).collect();
+        texts_of::<Float64Type>(
+            floats.into_iter().chain([f64::NAN, -0.0, 0.0, f64::INFINITY]).collect(),
+            &DataType::Float64,
+        );
+        let floats: Vec<f32> =
+            small.iter().map(|value| f32::from_bits(*value as u32)).filter(|value| !value.is_nan()).collect();
         texts_of::<Float32Type>(floats.into_iter().chain([f32::NEG_INFINITY]).collect(), &DataType::Float32);
         for scale in [-3, 0, 2, 18] {
             texts_of::<Decimal64Type>(raw.iter().map(|v| v % 10i64.pow(18)).collect(), &DataType::Decimal64(18, scale));
-            texts_of::<Decimal128Type>(raw.iter().map(|v| i128::from(*v) * 1_000_003).collect(), &DataType::Decimal128(38, scale));
+            texts_of::<Decimal128Type>(
+                raw.iter().map(|v| i128::from(*v) * 1_000_003).collect(),
+                &DataType::Decimal128(38, scale),
+            );
             let wide = raw.iter().map(|value| i256::from_i128(i128::from(*value) * i128::from(*value))).collect();
             texts_of::<Decimal256Type>(wide, &DataType::Decimal256(76, scale));
         }
-        let bytes: Vec<Option<Vec<u8>>> =
-            raw.iter().map(|value| (value % 7 != 0).then(|| value.to_le_bytes()[..(value.unsigned_abs() % 9) as usize].to_vec())).collect();
+        let bytes: Vec<Option<Vec<u8>>> = raw
+            .iter()
+            .map(|value| (value % 7 != 0).then(|| value.to_le_bytes()[..(value.unsigned_abs() % 9) as usize].to_vec()))
+            .collect();
         round_trip(&BinaryArray::from_iter(bytes.clone()));
         round_trip(&LargeBinaryArray::from_iter(bytes.clone()));
         let strings: Vec<Option<String>> =
@@ -69,7 +85,10 @@ fn random_values_read_back_exactly() {
 fn usual_values_look_usual() {
     let cases: [(ArrayRef, &str); 7] = [
         (Arc::new(PrimitiveArray::<Date32Type>::from(vec![18_231])), "2019-12-01"),
-        (Arc::new(PrimitiveArray::<TimestampMillisecondType>::from(vec![1_577_836_800_120])), "2020-01-01T00:00:00.120"),
+        (
+            Arc::new(PrimitiveArray::<TimestampMillisecondType>::from(vec![1_577_836_800_120])),
+            "2020-01-01T00:00:00.120",
+        ),
         (Arc::new(PrimitiveArray::<TimestampSecondType>::from(vec![-1]).with_timezone("UTC")), "1969-12-31T23:59:59Z"),
         (Arc::new(PrimitiveArray::<Decimal128Type>::from(vec![-5]).with_precision_and_scale(10, 2).unwrap()), "-0.05"),
         (Arc::new(PrimitiveArray::<Float64Type>::from(vec![1.0])), "1.0"),

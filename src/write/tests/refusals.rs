@@ -13,7 +13,9 @@ async fn broken_constraints_change_nothing() {
         ];
         Arc::new(TableSchema::new(fields, vec![Field::new("p", DataType::Utf8, false)], &["k".to_owned()]).unwrap())
     };
-    let good = || batch(vec![("k", ints([1, 2])), ("n", texts(["a", "b"])), ("small", ints([1, 2])), ("p", texts(["x", "y"]))]);
+    let good = || {
+        batch(vec![("k", ints([1, 2])), ("n", texts(["a", "b"])), ("small", ints([1, 2])), ("p", texts(["x", "y"]))])
+    };
     let with = |at: usize, array: ArrayRef| {
         let mut columns = good().columns().to_vec();
         columns[at] = array;
@@ -25,7 +27,11 @@ async fn broken_constraints_change_nothing() {
         (with(1, null_text()), Code::ConstraintViolation, "(key k=2): column \"n\""),
         (with(2, ints([1, 128])), Code::InvalidArgument, "row 4: column \"small\""),
         (with(3, null_text()), Code::ConstraintViolation, "\"p\""),
-        (with(3, texts(["x", ""])), Code::ConstraintViolation, "row 4 (key k=2): column \"p\" of table default.t is empty"),
+        (
+            with(3, texts(["x", ""])),
+            Code::ConstraintViolation,
+            "row 4 (key k=2): column \"p\" of table default.t is empty",
+        ),
     ];
     for (bad, code, says) in cases {
         let store = memory();
@@ -52,7 +58,8 @@ async fn two_rows_with_a_key_can_be_refused_but_a_row_beside_a_tombstone_is_fine
     update.duplicates = Duplicates::Refuse("UPDATE");
     update.kind = Arc::new(|_| FileKind::Delta);
     // k = k + 1 of the keys 1, 2, 3: every old key is removed, every new one written, in any order.
-    let shifted = vec![with_tombstones(&[2, 1, 3], &[false, true, false]), with_tombstones(&[2, 4, 3], &[true, false, true])];
+    let shifted =
+        vec![with_tombstones(&[2, 1, 3], &[false, true, false]), with_tombstones(&[2, 4, 3], &[true, false, true])];
     let written = run(update.clone(), shifted).await.unwrap();
     let found = rows_of(&store, &schema, &written.files[0]).await;
     assert_eq!(found.column(0).as_primitive::<Int64Type>().values(), &[1, 2, 3, 4]);
@@ -76,7 +83,11 @@ async fn rows_said_to_be_sorted_are_checked() {
     let written = run(sorted.clone(), vec![one([1, 2], ["a", "a"]), one([2, 1], ["a", "b"])]).await.unwrap();
     assert_eq!(written.files.iter().map(|file| file.file.rows).collect::<Vec<_>>(), [2, 1]);
     let before = objects(&store).await;
-    for wrong in [vec![one([2, 1], ["a", "a"])], vec![one([1, 2], ["a", "a"]), one([1, 2], ["a", "b"])], vec![one([1, 2], ["b", "a"])]] {
+    for wrong in [
+        vec![one([2, 1], ["a", "a"])],
+        vec![one([1, 2], ["a", "a"]), one([1, 2], ["a", "b"])],
+        vec![one([1, 2], ["b", "a"])],
+    ] {
         let error = run(sorted.clone(), wrong).await.unwrap_err();
         assert_eq!(our_code(&error), Code::Internal);
     }

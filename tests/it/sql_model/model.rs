@@ -41,7 +41,9 @@ impl Kind {
         match self {
             Self::Keyed => "(k BIGINT PRIMARY KEY, v BIGINT, s STRING)",
             Self::CompositeKey => "(a BIGINT, b STRING, v BIGINT, s STRING, PRIMARY KEY (a, b))",
-            Self::PartitionedKeyed => "(k BIGINT NOT NULL PRIMARY KEY, v BIGINT, s STRING) PARTITIONED BY (dd STRING, hh BIGINT)",
+            Self::PartitionedKeyed => {
+                "(k BIGINT NOT NULL PRIMARY KEY, v BIGINT, s STRING) PARTITIONED BY (dd STRING, hh BIGINT)"
+            }
             Self::Append => "(k BIGINT NOT NULL, v BIGINT, s STRING)",
             Self::PartitionedAppend => "(k BIGINT NOT NULL, v BIGINT, s STRING) PARTITIONED BY (dd STRING, hh BIGINT)",
         }
@@ -124,7 +126,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(name: &str, kind: Kind, rows: &[Row]) -> Self {
-        let mut table = Self { name: name.to_owned(), kind, versions: vec![Version { rows: vec![], operation: "CREATE" }] };
+        let mut table =
+            Self { name: name.to_owned(), kind, versions: vec![Version { rows: vec![], operation: "CREATE" }] };
         let mut stored = vec![];
         table.put(&mut stored, rows, 1);
         table.versions[0].rows = stored;
@@ -162,7 +165,8 @@ impl Table {
     }
 
     pub(super) fn overwrite(&mut self, replaced: impl Fn(usize) -> bool, rows: &[Row]) {
-        let mut stored: Vec<Stored> = self.now().iter().filter(|stored| !replaced(stored.row.partition)).copied().collect();
+        let mut stored: Vec<Stored> =
+            self.now().iter().filter(|stored| !replaced(stored.row.partition)).copied().collect();
         self.put(&mut stored, rows, self.head() + 1);
         self.versions.push(Version { rows: stored, operation: "OVERWRITE" });
     }
@@ -206,7 +210,10 @@ impl Condition {
             Self::KeyIs(k) if composite => format!("a = {} AND b = 'b{}'", k / 3, k % 3),
             Self::KeyIs(k) => format!("k = {k}"),
             Self::KeyIn(keys) if composite => {
-                format!("a * 3 + CAST(substr(b, 2) AS BIGINT) IN ({})", keys.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
+                format!(
+                    "a * 3 + CAST(substr(b, 2) AS BIGINT) IN ({})",
+                    keys.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+                )
             }
             Self::KeyIn(keys) => format!("k IN ({})", keys.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")),
             Self::ValueBelow(v) => format!("v < {v}"),
@@ -235,7 +242,10 @@ impl Condition {
             Self::DayIs(p) => row.partition / 2 == *p / 2,
             Self::KeyOfValueBelow(v) => {
                 let key = |row: &Row| if table.kind == Kind::CompositeKey { row.k / 3 } else { row.k };
-                table.now().iter().any(|other| key(&other.row) == key(row) && other.row.v.is_some_and(|value| value < *v))
+                table
+                    .now()
+                    .iter()
+                    .any(|other| key(&other.row) == key(row) && other.row.v.is_some_and(|value| value < *v))
             }
             Self::Both(a, b) => a.holds(row, table) && b.holds(row, table),
             Self::Either(a, b) => a.holds(row, table) || b.holds(row, table),

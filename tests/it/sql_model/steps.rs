@@ -124,7 +124,10 @@ fn insert(rng: &mut StdRng, table: &mut Table) -> Step {
         2 if kind.partitioned() => format!("INSERT INTO {name} PARTITION (dd, hh) VALUES {}", tuples(&rows, kind, 2)),
         _ => {
             let columns = if rng.random_bool(0.3) { format!(" ({})", kind.columns()) } else { String::new() };
-            format!("INSERT INTO {name}{columns} VALUES {}", tuples(&rows, kind, if kind.partitioned() { 2 } else { 0 }))
+            format!(
+                "INSERT INTO {name}{columns} VALUES {}",
+                tuples(&rows, kind, if kind.partitioned() { 2 } else { 0 })
+            )
         }
     };
     table.insert(&rows);
@@ -196,7 +199,8 @@ fn overwrite(rng: &mut StdRng, table: &mut Table) -> Step {
         1 => {
             // The day is given, the hour is each row's.
             rows.iter_mut().for_each(|row| row.partition = partition / 2 * 2 + row.partition % 2);
-            let sql = format!("INSERT OVERWRITE {name} PARTITION (dd={}, hh) {}", quoted(dd(partition)), source(&rows, 1));
+            let sql =
+                format!("INSERT OVERWRITE {name} PARTITION (dd={}, hh) {}", quoted(dd(partition)), source(&rows, 1));
             let held: Vec<usize> = rows.iter().map(|row| row.partition).collect();
             replaced(table, sql, rows, move |p| held.contains(&p))
         }
@@ -234,7 +238,11 @@ fn delete(rng: &mut StdRng, table: &mut Table) -> Step {
 fn alter(rng: &mut StdRng, table: &mut Table) -> Step {
     let sql = match rng.random_range(0..3) {
         0 => format!("ALTER TABLE {} SET TBLPROPERTIES ('note'='{}')", table.name, rng.random::<u64>()),
-        1 => format!("ALTER TABLE {} SET TBLPROPERTIES ('acid.data.retain.hours'='168', 'n'='{}')", table.name, rng.random::<u64>()),
+        1 => format!(
+            "ALTER TABLE {} SET TBLPROPERTIES ('acid.data.retain.hours'='168', 'n'='{}')",
+            table.name,
+            rng.random::<u64>()
+        ),
         _ => format!("ALTER TABLE {} SET COMMENT '{}'", table.name, rng.random::<u64>()),
     };
     table.same("ALTER");

@@ -1,0 +1,242 @@
+//! Random verbs that end and reopen what is there, and clones: planned on the head anew, wherever it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion_timetravel::Code;
+use datafusion_timetravel::log::Operation;
+use datafusion_timetravel::ops::plan::{self, Replaced};
+use datafusion_timetravel::store::{Ids, TableId};
+use datafusion_timetravel::table::{PartitionValues, TableSnapshot};
+
+use super::oracle::{Cells, Col, Key, Oracle};
+use super::verbs::Changes;
+use super::world::{Planned, World, lsn};
+
+impl World {
+    /// Verbs that are planned on the head anew, wherever it is.
+    pub fn head_verb(&mut self, verb: &str, table: usize, base: Arc<TableSnapshot>) -> Option<Planned> {
+        let (head, horizon) = (base.lsn.get(), self.horizon(table));
+        let l = 1 + self.rng.below(head);
+        let values = self.values();
+        let texts: Vec<PartitionValues> = values.iter().map(|value| PartitionValues(vec![value.clone()])).collect();
+        let flag = self.rng.chance(50);
+        let schema = base.state.schema().unwrap();
+        let oracle = &self.tables[table].oracle;
+        let (operation, what, plan, verdict): (_, String, Arc<super::world::PlanFn>, Box<super::world::VerdictFn>) =
+            match verb {
+                "overwrite" => {
+                    if !base.state.is_alive() {
+                        return None;
+                    }
+                    let all = flag && self.rng.chance(30);
+                    let changes: Changes = values.iter().map(|value| (value.clone(), self.rows(&schema, 0))).collect();
+                    let rows: BTreeMap<String, BTreeMap<Key, Cells>> = self
+                        .oracle_rows(table, &changes)
+                        .into_iter()
+                        .map(|(value, rows)| (value, rows.into_iter().map(|(key, row)| (key, row.unwrap())).collect()))
+                        .collect();
+                    let written = self.write(&schema, &changes);
+                    let replaced = if all { Replaced::All } else { Replaced::Partitions(texts.into_iter().collect()) };
+                    let what = format!("OVERWRITE {}{changes:?}", if all { "all with " } else { "" });
+                    (
+                        Operation::Overwrite,
+                        what,
+                        Arc::new(move |head| plan::overwrite(head, "t", &schema, &replaced, written.clone())),
+                        Box::new(move |oracle, at| {
+                            oracle.overwrite(head, at, if all { None } else { Some(&values) }, &rows)
+                        }),
+                    )
+                }
+                "truncate" => {
+                    let what = format!("TRUNCATE {}", if flag { "all".into() } else { format!("{values:?}") });
+                    (
+                        Operation::Delete,
+                        what,
+                        Arc::new(move |head| plan::truncate(head, "t", if flag { None } else { Some(&texts) })),
+                        Box::new(move |oracle, at| oracle.truncate(at, if flag { None } else { Some(&values) })),
+                    )
+                }
+                "drop partition" => (
+                    Operation::Drop,
+                    format!("DROP PARTITION {values:?} if exists {flag}"),
+                    Arc::new(move |head| plan::drop_partitions(head, "t", &texts, flag)),
+                    Box::new(move |oracle, at| oracle.drop_partitions(at, &values, flag)),
+                ),
+                "add partition" => {
+                    let value = self.value();
+                    let partition = self.partition(&value);
+                    (
+                        Operation::Alter,
+                        format!("ADD PARTITION {value} if not exists {flag}"),
+                        Arc::new(move |head| plan::add_partitions(head, "t", vec![partition.clone()], flag)),
+                        Box::new(move |oracle, at| oracle.add_partition(at, &value, flag)),
+                    )
+                }
+                "undrop partition" => {
+                    let ended = oracle.ended();
+                    if ended.is_empty() {
+                        return None;
+                    }
+                    let (value, born, ..) = self.rng.pick(&ended).clone();
+                    let of = |entry: &&Arc<datafusion_timetravel::table::PartitionEntry>| {
+                        entry.values.to_string() == value && entry.life.spans()[0].since.get() == born
+                    };
+                    let id = base.state.partitions().find(of).map(|entry| entry.id)?;
+                    (
+                        Operation::Restore,
+                        format!("UNDROP PARTITION {value} of @{born}, horizon {horizon}"),
+                        Arc::new(move |head| plan::undrop_partitions(head, "t", &[id], lsn(horizon))),
+                        Box::new(move |oracle, at| oracle.undrop_partition(at, &value, born, horizon)),
+                    )
+                }
+                "restore" => (
+                    Operation::Restore,
+                    format!("RESTORE TO {l}, horizon {horizon}"),
+                    Arc::new(move |head| plan::restore_table(head, "t", lsn(l), lsn(horizon))),
+                    Box::new(move |oracle, at| oracle.restore(at, l, horizon)),
+                ),
+                "restore partition" => (
+                    Operation::Restore,
+                    format!("RESTORE PARTITION {values:?} TO {l}, horizon {horizon}"),
+                    Arc::new(move |head| plan::restore_partitions(head, "t", &texts, lsn(l), lsn(horizon))),
+                    Box::new(move |oracle, at| oracle.restore_partitions(at, &values, l, horizon)),
+                ),
+                "drop table" => (
+                    Operation::Drop,
+                    "DROP TABLE".into(),
+                    Arc::new(|head| plan::drop_table(head, "t")),
+                    Box::new(|oracle, at| oracle.drop_table(at)),
+                ),
+                "undrop table" => {
+                    let dropped = match oracle.dropped_at() {
+                        Some(dropped) => dropped,
+                        None if self.rng.chance(20) => l,
+                        None => return None,
+                    };
+                    (
+                        Operation::Restore,
+                        format!("UNDROP TABLE of {dropped}, horizon {horizon}"),
+                        Arc::new(move |head| plan::undrop_table(head, "t", lsn(dropped), lsn(horizon))),
+                        Box::new(move |oracle, at| oracle.undrop_table(at, dropped, horizon)),
+                    )
+                }
+                "add column" => {
+                    let col = self.column(if flag { "x" } else { "y" });
+                    let field = Field::new(&col.name, DataType::Int64, true);
+                    (
+                        Operation::Alter,
+                        format!("ADD COLUMN {}", col.name),
+                        Arc::new(move |head| plan::add_columns(head, "t", vec![field.clone()])),
+                        Box::new(move |oracle, at| {
+                            oracle.alter(at, &|cols| match named(cols, &col.name) {
+                                Some(_) => Some(Code::InvalidSchema),
+                                None => {
+                                    cols.push(col.clone());
+                                    None
+                                }
+                            })
+                        }),
+                    )
+                }
+                "drop column" => {
+                    let name = if flag { "x" } else { "y" };
+                    (
+                        Operation::Alter,
+                        format!("DROP COLUMN {name}"),
+                        Arc::new(move |head| plan::drop_columns(head, "t", &[name.to_owned()])),
+                        Box::new(move |oracle, at| {
+                            oracle.alter(at, &|cols| match named(cols, name) {
+                                Some(at) => {
+                                    cols.remove(at);
+                                    None
+                                }
+                                None => Some(Code::ColumnNotFound),
+                            })
+                        }),
+                    )
+                }
+                "rename column" => {
+                    let (from, to) = if flag { ("x", "y") } else { ("y", "x") };
+                    (
+                        Operation::Alter,
+                        format!("RENAME COLUMN {from} TO {to}"),
+                        Arc::new(move |head| plan::rename_column(head, "t", from, to)),
+                        Box::new(move |oracle, at| {
+                            oracle.alter(at, &|cols| match (named(cols, from), named(cols, to)) {
+                                (None, _) => Some(Code::ColumnNotFound),
+                                (_, Some(_)) => Some(Code::InvalidSchema),
+                                (Some(at), None) => {
+                                    cols[at].name = to.into();
+                                    None
+                                }
+                            })
+                        }),
+                    )
+                }
+                _ => (
+                    Operation::Alter,
+                    "TOUCH".into(),
+                    Arc::new(|head| plan::touch_table(head, "t")),
+                    Box::new(|oracle, at| match oracle.at(at).alive {
+                        true => super::oracle::Verdict::Commit(oracle.at(at).clone()),
+                        false => super::oracle::Verdict::Refused(Code::TableDropped),
+                    }),
+                ),
+            };
+        Some(Planned { table, base, operation, what, plan, verdict, compacts: None, draft: false })
+    }
+
+    /// Clones a version into a new table, or onto one that is there.
+    pub async fn clone(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<(), String> {
+        let (head, horizon) = (base.lsn.get(), self.horizon(table));
+        let l = if self.rng.chance(50) { head } else { 1 + self.rng.below(head) };
+        let expected = match self.tables[table].oracle.restore(head, l, horizon) {
+            super::oracle::Verdict::Refused(code) => Some(code),
+            _ => None,
+        };
+        let content = match (plan::clone_content(&base, "t", lsn(l), None, lsn(horizon), self.ids.as_ref()), expected) {
+            (Ok(content), None) => content,
+            (Err(error), Some(code)) if error.code() == code => return Ok(()),
+            (outcome, expected) => {
+                return Err(format!(
+                    "clone of {} at {l}: {outcome:?} instead of {expected:?}",
+                    self.tables[table].name
+                ));
+            }
+        };
+        let source = self.tables[table].oracle.at(l).clone();
+        if self.tables.len() > 1 && self.rng.chance(50) || self.tables.len() > 2 {
+            let target = (table + 1 + self.rng.below(self.tables.len() as u64 - 1) as usize) % self.tables.len();
+            let base = self.head(target).await?;
+            let what = format!("OVERWRITE with a clone of {} at {l}", self.tables[table].name);
+            let plan = move |head: &TableSnapshot| plan::clone_onto(head, "t", &content);
+            let verdict = move |oracle: &Oracle, at: u64| oracle.clone_onto(at, &source);
+            let planned = Planned {
+                table: target,
+                base,
+                operation: Operation::Overwrite,
+                what,
+                plan: Arc::new(plan),
+                verdict: Box::new(verdict),
+                compacts: None,
+                draft: false,
+            };
+            match self.rng.chance(20) {
+                true => self.pending.push(planned),
+                false => self.finish(planned).await?,
+            }
+            return Ok(());
+        }
+        let id = TableId::from_u128(self.ids.next());
+        let name = format!("c{}", self.tables.len());
+        self.trace.push(format!("@1 {name} = clone of {} at {l}", self.tables[table].name));
+        let first = Oracle::cloned(&source, &source.cols, 1);
+        self.adopt(name.clone(), id, plan::clone_new(&content, id, &name), first).await
+    }
+}
+
+fn named(cols: &[Col], name: &str) -> Option<usize> {
+    cols.iter().position(|col| col.name == name)
+}
