@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datafusion::arrow::array::{Int64Array, UInt64Array};
+use datafusion::arrow::array::{Int64Array, RecordBatch, UInt64Array};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
@@ -119,7 +119,7 @@ impl Workload<'_> {
 }
 
 /// The number of rows that a write answers with.
-fn counted(batches: &[datafusion::arrow::array::RecordBatch]) -> Result<u64> {
+fn counted(batches: &[RecordBatch]) -> Result<u64> {
     let array = batches.first().map(|batch| Arc::clone(batch.column(0)));
     let count = array.and_then(|array| Some(array.as_any().downcast_ref::<UInt64Array>()?.value(0)));
     count.ok_or_else(|| failure("a write without a count".to_owned()))

@@ -30,7 +30,7 @@ const Q6: &str = "SELECT sum(l_extendedprice * l_discount) AS revenue FROM {line
 const ROWS: &str = "SELECT count(*), sum(l_orderkey), sum(l_orderkey * l_linenumber), sum(l_partkey + l_suppkey), sum(l_quantity),
     sum(l_extendedprice), sum(l_discount + l_tax), sum(character_length(l_comment)), min(l_comment), max(l_comment),
     count(DISTINCT l_orderkey), max(l_receiptdate), (SELECT count(*) FROM {orders}) AS orders, (SELECT sum(o_orderkey) FROM {orders}) AS order_keys,
-    (SELECT sum(o_totalprice) FROM {orders}) AS prices FROM {lineitem}";
+    (SELECT sum(o_totalprice) FROM {orders}) AS prices FROM {lineitem} AS l";
 
 const QUERIES: [(&str, &str); 4] = [("Q1", Q1), ("Q3", Q3), ("Q6", Q6), ("rows", ROWS)];
 
