@@ -266,8 +266,11 @@ async fn tell(frame: Result<DataFrame>, folder: &Path) -> String {
 
 /// Syntax errors have our code in front; and EXPLAIN VERBOSE lists our analyzer rule too.
 fn alike(ours: &str, theirs: &str) -> bool {
-    let lines = |text: &str| text.lines().filter(|line| !line.contains("timetravel_dml")).map(str::to_owned).collect::<Vec<_>>();
-    let (ours_wrong, theirs_wrong) = (ours.strip_prefix("External error: TT_SYNTAX: "), theirs.strip_prefix("SQL error: ParserError("));
+    let lines = |text: &str| {
+        text.lines().filter(|line| !line.contains("timetravel_dml")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (ours_wrong, theirs_wrong) =
+        (ours.strip_prefix("External error: TT_SYNTAX: "), theirs.strip_prefix("SQL error: ParserError("));
     match (ours_wrong, theirs_wrong) {
         (Some(ours), Some(theirs)) => theirs.contains(ours),
         (Some(ours), None) => ours.contains("several statements") && theirs.contains("single SQL statement"),

@@ -228,7 +228,9 @@ impl Sequence {
     /// A line per version, or per partition that it touched, whose first fill is its CREATE. Gives the commit times.
     async fn check_history(&self, table: &Table) -> Vec<String> {
         let name = &table.name;
-        let sql = format!("SELECT version, operation, timestamp, CAST(timestamp AS BIGINT) AS micros FROM history('{name}') ORDER BY version");
+        let sql = format!(
+            "SELECT version, operation, timestamp, CAST(timestamp AS BIGINT) AS micros FROM history('{name}') ORDER BY version"
+        );
         let mut times: Vec<(i64, String)> = vec![];
         for line in self.rows(&sql).await {
             let fields: Vec<&str> = line.split('|').collect();
@@ -240,7 +242,8 @@ impl Sequence {
                 assert_eq!((version, time), (times.len(), times[times.len() - 1].clone()), "the history of {name}");
             }
             let operation = table.versions[version - 1].operation;
-            let filled = table.kind.partitioned() && matches!(operation, "APPEND" | "OVERWRITE") && fields[1] == "CREATE";
+            let filled =
+                table.kind.partitioned() && matches!(operation, "APPEND" | "OVERWRITE") && fields[1] == "CREATE";
             assert!(filled || fields[1] == operation, "version {version} of {name} is {}, not {operation}", fields[1]);
         }
         assert_eq!(times.len(), table.head(), "the versions in the history of {name}");
