@@ -7,6 +7,8 @@ use std::fmt;
 
 use datafusion::common::DataFusionError;
 
+use crate::store::{CommitId, TableId};
+
 /// What the caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -137,6 +139,18 @@ struct Inner {
     code: Code,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    unknown: Option<UnknownCommit>,
+}
+
+/// A commit whose outcome is not known: what [`TimeTravel::commit_status`](crate::TimeTravel::commit_status) asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownCommit {
+    /// The table in whose log it may be; none for the catalog.
+    pub table: Option<TableId>,
+    /// Its id.
+    pub commit: CommitId,
+    /// The slot in which it may be.
+    pub lsn: u64,
 }
 
 /// The result of every operation in this crate.
@@ -145,7 +159,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a message that says what, on which object, and what to do next.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), source: None }))
+        Self(Box::new(Inner { code, message: message.into(), source: None, unknown: None }))
     }
 
     /// Attaches the cause.
@@ -153,6 +167,18 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Says which commit it is whose outcome is not known.
+    #[must_use]
+    pub(crate) fn with_unknown_commit(mut self, commit: UnknownCommit) -> Self {
+        self.0.unknown = Some(commit);
+        self
+    }
+
+    /// The commit whose outcome is not known, of a [`Code::CommitStateUnknown`].
+    pub fn unknown_commit(&self) -> Option<UnknownCommit> {
+        self.0.unknown
     }
 
     /// The stable code.
@@ -224,7 +250,12 @@ impl From<DataFusionError> for Error {
                 Err(other) => Self::new(Code::InvalidArgument, other.to_string()),
             },
             other => match Self::find(&other) {
-                Some(ours) => Self::new(ours.code(), ours.message()).with_source(other),
+                Some(ours) => {
+                    let (code, message, unknown) = (ours.code(), ours.message().to_owned(), ours.unknown_commit());
+                    let mut error = Self::new(code, message).with_source(other);
+                    error.0.unknown = unknown;
+                    error
+                }
                 None => Self::new(Code::InvalidArgument, other.strip_backtrace()),
             },
         }

@@ -8,6 +8,7 @@ mod catalogs;
 mod clock;
 mod confirm;
 mod editor;
+mod interrupt;
 mod meta;
 mod print;
 mod repl;

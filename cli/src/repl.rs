@@ -80,10 +80,11 @@ async fn run_line(shell: &mut Shell, editor: &mut Editor<Language, DefaultHistor
             eprintln!("Not done.");
             return Ok(Flow::Goes);
         }
+        let mut interrupts = shell.interrupts.clone();
+        interrupts.forget();
         tokio::select! {
             result = shell.run(&statement) => result?,
-            signal = tokio::signal::ctrl_c() => {
-                signal?;
+            () = interrupts.next() => {
                 eprintln!("Cancelled.");
                 return Ok(Flow::Goes);
             }

@@ -79,14 +79,12 @@ async fn run_text(shell: &Shell, text: Result<String>, args: &Args) -> End {
         Ok(statements) => statements,
         Err(error) => return failure(&error, args),
     };
+    let mut interrupts = shell.interrupts.clone();
     let mut end = End::Done;
     for statement in statements {
         let result = tokio::select! {
             result = shell.run(&statement) => result,
-            signal = tokio::signal::ctrl_c() => match signal {
-                Ok(()) => return End::Stop(ExitCode::from(INTERRUPTED)),
-                Err(error) => Err(error.into()),
-            },
+            () = interrupts.next() => return End::Stop(ExitCode::from(INTERRUPTED)),
         };
         let Err(error) = result else { continue };
         match failure(&error, args) {

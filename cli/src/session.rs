@@ -19,6 +19,7 @@ use datafusion_timetravel::{SessionContextExt, TimeTravel};
 use crate::args::Args;
 use crate::catalogs;
 use crate::clock;
+use crate::interrupt::Interrupts;
 use crate::{repl, script};
 
 /// Where tables are that live only as long as the session, for example external ones.
@@ -36,6 +37,8 @@ pub(crate) struct Shell {
     pub(crate) print: PrintOptions,
     /// Whether the elapsed time is printed.
     pub(crate) timing: bool,
+    /// Ctrl-C.
+    pub(crate) interrupts: Interrupts,
 }
 
 impl Shell {
@@ -74,7 +77,7 @@ impl Shell {
             color: args.color,
             instrumented_registry: registry,
         };
-        Ok(Self { ctx, tt, others: warehouses.collect(), print, timing: true })
+        Ok(Self { ctx, tt, others: warehouses.collect(), print, timing: true, interrupts: Interrupts::listen()? })
     }
 
     /// Runs what the command line asks for, to its end.

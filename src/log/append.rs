@@ -12,8 +12,9 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
 use super::{FORMAT, Header, Log, Lsn, Operation, Snapshot, State, commit};
-use crate::error::{Code, Error, Result};
-use crate::store::{CommitId, PutError, Timestamp};
+use crate::error::{Code, Error, Result, UnknownCommit};
+use crate::store::layout::LogRoot;
+use crate::store::{CommitId, Path, PutError, TableId, Timestamp};
 
 /// What a commit is called and how long it may take.
 #[derive(Debug, Clone)]
@@ -208,10 +209,18 @@ impl<S: State> Log<S> {
                     Err(error) if error.code() == Code::StoreUnavailable => last = Some(error),
                     Err(error) => return Err(error),
                 }
-                wait(&mut backoff, deadline, || unknown(&path, lsn, options, last.take())).await?;
+                wait(&mut backoff, deadline, || self.unknown(&path, lsn, options, last.take())).await?;
             }
-            wait(&mut backoff, deadline, || unknown(&path, lsn, options, last.take())).await?;
+            wait(&mut backoff, deadline, || self.unknown(&path, lsn, options, last.take())).await?;
         }
+    }
+
+    fn unknown(&self, path: &Path, lsn: Lsn, options: &CommitOptions, source: Option<Error>) -> Error {
+        let table = match self.root {
+            LogRoot::Catalog => None,
+            LogRoot::Table(id) => Some(id),
+        };
+        unknown(table, path.as_ref(), lsn, options, source)
     }
 }
 
@@ -234,16 +243,18 @@ fn jitter(lost: u32) -> Duration {
     Duration::from_millis(rand::random_range(0..=limit))
 }
 
-fn unknown(path: &impl AsRef<str>, lsn: Lsn, options: &CommitOptions, source: Option<Error>) -> Error {
+fn unknown(table: Option<TableId>, path: &str, lsn: Lsn, options: &CommitOptions, source: Option<Error>) -> Error {
+    let unknown = UnknownCommit { table, commit: options.commit, lsn: lsn.get() };
     let error = Error::new(
         Code::CommitStateUnknown,
         format!(
             "commit {} may or may not be in slot {lsn} ({}): nothing was deleted; ask commit_status('{}', {lsn}) before running the statement again",
             options.commit,
-            path.as_ref(),
+            path,
             options.commit,
         ),
-    );
+    )
+    .with_unknown_commit(unknown);
     match source {
         Some(source) => error.with_source(source),
         None => error,

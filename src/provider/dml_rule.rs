@@ -1,6 +1,6 @@
 //! The rule that decides what a write means, and turns DELETE into a query that yields tombstones.
 //!
-//! It runs first among the analyzer rules: DataFusion's own hooks for DELETE and UPDATE are given what is left of the
+//! It runs among the analyzer rules, before anything is optimised: DataFusion's own hooks for DELETE and UPDATE are given what is left of the
 //! predicates after optimisation, which for `DELETE … WHERE pk IN (SELECT …)` is nothing (apache/datafusion#24654).
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::ops::insert::WriteIntent;
 use crate::store::TableId;
 use crate::table::{PartitionFilter, Precondition, TOMBSTONE};
 
-/// Plans writes to time-travel tables. Must be the first analyzer rule.
+/// Plans writes to time-travel tables.
 #[derive(Debug, Default)]
 pub(crate) struct DmlRule;
 

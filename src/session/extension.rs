@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::optimizer::AnalyzerRule;
-use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionContext;
 use datafusion_timetravel_udfs::{TableHistory, get_latest_timestamp, get_latest_version, getdate};
 
@@ -32,8 +31,10 @@ pub trait SessionContextExt {
 /// Adds a warehouse to a session that is being built.
 pub trait SessionStateBuilderExt: Sized {
     /// As [`SessionContextExt::with_timetravel`].
-    #[must_use]
-    fn with_timetravel(self, name: &str, tt: &TimeTravel) -> Self;
+    ///
+    /// # Errors
+    /// The session refuses a function.
+    fn with_timetravel(self, name: &str, tt: &TimeTravel) -> Result<Self>;
 }
 
 #[async_trait]
@@ -43,14 +44,15 @@ impl SessionContextExt for SessionContext {
         tt.warehouse().catalog().snapshot().await?;
         let shared = self.state_ref();
         let mut state = shared.write();
-        *state = add(&state, name, tt);
-        Ok(())
+        add(&mut state, name, tt)
     }
 }
 
 impl SessionStateBuilderExt for SessionStateBuilder {
-    fn with_timetravel(self, name: &str, tt: &TimeTravel) -> Self {
-        Self::new_from_existing(add(&self.build(), name, tt))
+    fn with_timetravel(self, name: &str, tt: &TimeTravel) -> Result<Self> {
+        let mut state = self.build();
+        add(&mut state, name, tt)?;
+        Ok(Self::new_from_existing(state))
     }
 }
 
@@ -58,30 +60,24 @@ fn source(tt: &TimeTravel) -> PinSource {
     PinSource::Fresh(tt.warehouse().clone(), tt.caller().clone())
 }
 
-/// The state with the catalog, our rule first, our guard, and the functions.
-fn add(state: &SessionState, name: &str, tt: &TimeTravel) -> SessionState {
-    let has_rule = state.analyzer().rules.iter().any(|rule| rule.name() == DmlRule.name());
-    let mut builder = SessionStateBuilder::new_from_existing(state.clone());
-    if !has_rule {
-        let Analyzer { function_rewrites: _, rules, .. } = state.analyzer();
-        let mut all: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(DmlRule)];
-        all.extend(rules.iter().cloned());
-        builder = builder.with_analyzer_rules(all);
-        let mut planners = state.relation_planners().to_vec();
-        planners.push(Arc::new(RelationGuard));
-        builder = builder.with_relation_planners(planners);
+/// Adds the catalog, the rule, the guard and the functions to the state, in place: a state that is built anew from
+/// another loses its prepared statements.
+fn add(state: &mut SessionState, name: &str, tt: &TimeTravel) -> Result<()> {
+    if !state.analyzer().rules.iter().any(|rule| rule.name() == DmlRule.name()) {
+        state.add_analyzer_rule(Arc::new(DmlRule));
+        state.register_relation_planner(Arc::new(RelationGuard))?;
     }
     let history = Arc::new(WarehouseHistory { catalog: name.to_owned(), source: source(tt) });
     let of: Arc<dyn TableHistory> = Arc::clone(&history) as _;
-    let mut scalars: Vec<_> = state.scalar_functions().values().cloned().collect();
-    scalars.extend([get_latest_version(Arc::clone(&of)), get_latest_timestamp(of), getdate()].map(Arc::new));
-    let mut built = builder.with_scalar_functions(scalars).build();
-    built.register_udtf("at", Arc::new(AtFunction(Arc::clone(&history))));
-    built.register_udtf("incremental", Arc::new(IncrementalFunction(Arc::clone(&history))));
-    built.register_udtf("history", Arc::new(HistoryFunction(history)));
+    for function in [get_latest_version(Arc::clone(&of)), get_latest_timestamp(of), getdate()] {
+        state.register_udf(Arc::new(function))?;
+    }
+    state.register_udtf("at", Arc::new(AtFunction(Arc::clone(&history))));
+    state.register_udtf("incremental", Arc::new(IncrementalFunction(Arc::clone(&history))));
+    state.register_udtf("history", Arc::new(HistoryFunction(history)));
     let catalog = TimeTravelCatalog::new(source(tt));
-    let warehouses = Warehouses::of(built.config()).with(name, catalog.clone());
-    built.config_mut().set_extension(Arc::new(warehouses));
-    built.catalog_list().register_catalog(name.to_owned(), Arc::new(catalog));
-    built
+    let warehouses = Warehouses::of(state.config()).with(name, catalog.clone());
+    state.config_mut().set_extension(Arc::new(warehouses));
+    state.catalog_list().register_catalog(name.to_owned(), Arc::new(catalog));
+    Ok(())
 }

@@ -23,10 +23,10 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
 use crate::auth::{AllowAll, Authorizer, Caller};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::log::{CommitStatus, Lsn};
 use crate::ops::Warehouse;
-use crate::store::{Clock, CommitId, Durability, Ids, Store, TableId};
+use crate::store::{Clock, Durability, Ids, Store};
 
 pub use extension::{SessionContextExt, SessionStateBuilderExt};
 use prepared::Prepared;
@@ -152,14 +152,16 @@ impl TimeTravel {
         self.warehouse.flush().await;
     }
 
-    /// What became of a commit whose outcome was unknown, given what the error said; `table` is none for the catalog.
+    /// What became of a commit whose outcome was unknown, as [`Error::unknown_commit`](crate::Error::unknown_commit)
+    /// names it.
     ///
     /// # Errors
     /// The store fails.
-    pub async fn commit_status(&self, table: Option<TableId>, commit: CommitId, slot: Lsn) -> Result<CommitStatus> {
-        match table {
-            Some(id) => self.warehouse.table_log(id).commit_status(commit, slot).await,
-            None => self.warehouse.catalog().commit_status(commit, slot).await,
+    pub async fn commit_status(&self, unknown: UnknownCommit) -> Result<CommitStatus> {
+        let slot = Lsn::new(unknown.lsn);
+        match unknown.table {
+            Some(id) => self.warehouse.table_log(id).commit_status(unknown.commit, slot).await,
+            None => self.warehouse.catalog().commit_status(unknown.commit, slot).await,
         }
     }
 }

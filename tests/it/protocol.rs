@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use datafusion::arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch};
 use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
-use datafusion_timetravel::Code;
-use datafusion_timetravel::log::{CommitStatus, Lsn};
-use datafusion_timetravel::store::layout::{self, LogRoot};
+use datafusion_timetravel::log::CommitStatus;
 use datafusion_timetravel::store::testing::{Call, CountingStore, Fault, FaultStore, Op, Rule};
-use datafusion_timetravel::store::{CommitId, ObjectStore, Path, TableId};
+use datafusion_timetravel::store::{ObjectStore, Path, layout};
+use datafusion_timetravel::{Code, UnknownCommit};
 use object_store::memory::InMemory;
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
@@ -139,18 +138,6 @@ async fn clean_run(start: &InMemory, sql: &str) -> (Vec<Put>, Contents) {
     (puts, Contents::of(objects).await)
 }
 
-/// What a [`Code::CommitStateUnknown`] names: whose log, which commit, which slot.
-fn named(message: &str) -> (Option<TableId>, CommitId, Lsn) {
-    let word = |before: &str| {
-        let rest = message.split_once(before).unwrap_or_else(|| panic!("{message:?} has no {before:?}")).1;
-        rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>()
-    };
-    let path = message.split_once('(').unwrap().1.split_once(')').unwrap().0;
-    let table = layout::table_of(&Path::from(path));
-    assert_eq!(table.is_none(), path.starts_with(LogRoot::Catalog.folder().as_ref()));
-    (table, word("commit ").parse().unwrap(), Lsn::new(word("slot ").parse().unwrap()))
-}
-
 /// One verb, one put, one trouble.
 async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k: usize, put: &Put, trouble: Trouble) {
     let (put, looked_for) = (&put.path, put.looked_for);
@@ -188,7 +175,7 @@ async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k
         Err(error) => {
             let error = ours(error);
             match error.code() {
-                Code::CommitStateUnknown => unknown = Some(named(error.message())),
+                Code::CommitStateUnknown => unknown = Some(error.unknown_commit().unwrap()),
                 Code::StoreUnavailable => {}
                 other => panic!("{what}: {other:?}: {error}"),
             }
@@ -205,7 +192,7 @@ async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k
 
     // A request on its way lands now; whoever has its place keeps it.
     let asked = match unknown {
-        Some((table, commit, slot)) => Some(session.tt.commit_status(table, commit, slot).await.unwrap()),
+        Some(unknown) => Some(session.tt.commit_status(unknown).await.unwrap()),
         None => None,
     };
     faults.release().await;
@@ -235,7 +222,7 @@ async fn settled(
     after: &Contents,
     what: &str,
     asked: Option<CommitStatus>,
-    unknown: Option<(Option<TableId>, CommitId, Lsn)>,
+    unknown: Option<UnknownCommit>,
 ) -> Contents {
     let now = Contents::of(Arc::clone(objects)).await;
     // A verb over two logs is seen from its deciding commit on; its second commit may be missing for now.
@@ -247,15 +234,15 @@ async fn settled(
         let renamed = name == "renamed" && *head + 1 == after.heads[name];
         assert!(allowed.contains(head) || renamed, "{what}: {name} is at {head}, not {allowed:?}");
     }
-    let Some((table, commit, slot)) = unknown else { return now };
-    let status = session.tt.commit_status(table, commit, slot).await.unwrap();
+    let Some(unknown) = unknown else { return now };
+    let status = session.tt.commit_status(unknown).await.unwrap();
     match (asked.unwrap(), status) {
         (CommitStatus::Committed { lsn, .. }, CommitStatus::Committed { lsn: again, .. }) => assert_eq!(lsn, again),
         (CommitStatus::Undecided, _) | (CommitStatus::NotCommitted, CommitStatus::NotCommitted) => {}
         changed => panic!("{what}: commit_status changed its mind: {changed:?}"),
     }
     if let CommitStatus::Committed { lsn, .. } = status {
-        assert_eq!(lsn, slot, "{what}: the same slot while it is unclear");
+        assert_eq!(lsn.get(), unknown.lsn, "{what}: the same slot while it is unclear");
     }
     now
 }
@@ -397,16 +384,16 @@ async fn a_slot_that_another_took_settles_an_unknown_commit() {
         faults.add(Rule::on(Op::Put).path("/_log/").fault(Fault::LateApply { after: None }));
         let error = session.run(sql).await.unwrap_err();
         assert_eq!(ours(&error).code(), Code::CommitStateUnknown, "{sql}: {error}");
-        let (table, commit, slot) = named(ours(&error).message());
-        assert_eq!(session.tt.commit_status(table, commit, slot).await.unwrap(), CommitStatus::Undecided, "{sql}");
+        let unknown = ours(&error).unknown_commit().unwrap();
+        assert_eq!(session.tt.commit_status(unknown).await.unwrap(), CommitStatus::Undecided, "{sql}");
         faults.clear();
         assert!(faults.late() > 1, "{sql}: sent again to the same slot");
         Session::open(Arc::clone(&objects)).await.ok(other).await;
         let now = Contents::of(Arc::clone(&objects)).await;
-        assert_eq!(session.tt.commit_status(table, commit, slot).await.unwrap(), CommitStatus::NotCommitted, "{sql}");
+        assert_eq!(session.tt.commit_status(unknown).await.unwrap(), CommitStatus::NotCommitted, "{sql}");
         faults.release().await;
         assert_eq!(Contents::of(Arc::clone(&objects)).await, now, "{sql}");
-        assert_eq!(session.tt.commit_status(table, commit, slot).await.unwrap(), CommitStatus::NotCommitted, "{sql}");
+        assert_eq!(session.tt.commit_status(unknown).await.unwrap(), CommitStatus::NotCommitted, "{sql}");
         session.ok(sql).await;
         assert_ne!(Contents::of(objects).await, now, "{sql}");
     }

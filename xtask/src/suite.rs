@@ -48,7 +48,7 @@ fn steps(options: Options) -> Vec<Step> {
         step("features", features::compare),
         Step { needed: true, ..step("build", || cargo_run(&["build", "--workspace", "--all-targets"])) },
         step("shell rebuilds nothing", shell_rebuilds_nothing),
-        step("tests", || cargo_run(&["test", "--workspace"])),
+        step("tests", || cargo_run(&["test", "--workspace", "--no-fail-fast"])),
         step("quickstart.sql", quickstart),
     ];
     steps.extend(EXAMPLES.map(|name| step(format!("example {name}"), move || example(name))));

@@ -1,5 +1,13 @@
 //! The prompt, with statements from a pipe instead of a keyboard.
 
+#[cfg(unix)]
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+    sync::mpsc,
+    time::Duration,
+};
+
 use crate::Place;
 
 /// What the prompt prints to standard output and to standard error.
@@ -67,4 +75,44 @@ fn commands_of_the_shell() {
     let (out, errors) = prompt(&place, "CREATE TABLE prices (item BIGINT);\n\\d\n\\d prices\n");
     assert_eq!(errors, "");
     assert!(out.contains("prices") && out.contains("item"), "{out}");
+}
+
+/// Signals come from `kill`, which only Unix has.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_cancels_the_statement_and_not_the_shell() {
+    let place = Place::new();
+    let mut shell = std::process::Command::new(assert_cmd::cargo::cargo_bin!("timetravel-cli"))
+        .current_dir(place.path())
+        .env_remove("TIMETRAVEL_WAREHOUSE")
+        .env("HOME", place.path())
+        .env("XDG_STATE_HOME", place.path())
+        .args(["-i", "-q", "--format", "csv"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    let (sender, errors) = mpsc::channel();
+    let stderr = BufReader::new(shell.stderr.take().unwrap());
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+
+    writeln!(input, "SELECT count(*) AS n FROM generate_series(1, 1000000000000) WHERE value % 7 = 3;").unwrap();
+    let pid = shell.id().to_string();
+    let wait = Duration::from_millis(500);
+    // A signal that comes before the statement runs is forgotten, so it is sent until it is heard.
+    let answer = (0..120).find_map(|_| {
+        std::thread::sleep(wait);
+        assert!(shell.try_wait().unwrap().is_none(), "the shell has ended");
+        std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        errors.recv_timeout(wait).ok()
+    });
+    assert_eq!(answer.as_deref(), Some("Cancelled."));
+    std::thread::sleep(wait);
+    writeln!(input, "SELECT 2 AS b;").unwrap();
+    drop(input);
+    let output = shell.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "b\n2\n");
 }

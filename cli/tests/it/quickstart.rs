@@ -12,8 +12,12 @@ fn root() -> PathBuf {
 
 /// What the output says but for row counts and times.
 fn results(text: &str) -> Vec<String> {
-    let is_result =
-        |line: &&str| !line.trim().is_empty() && !line.contains("row(s) fetched") && !line.starts_with("Elapsed ");
+    let is_result = |line: &&str| {
+        !line.trim().is_empty()
+            && !line.contains("row(s) fetched")
+            && !line.contains("row(s) affected")
+            && !line.starts_with("Elapsed ")
+    };
     text.lines().filter(is_result).map(|line| line.trim_end().to_string()).collect()
 }
 

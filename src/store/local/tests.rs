@@ -153,7 +153,8 @@ async fn symbolic_links_lead_nowhere() {
 #[test]
 fn a_root_is_absolute_and_clean() {
     let dir = tempfile::tempdir().unwrap();
-    let base = dir.path().canonicalize().unwrap();
+    let base = dir.path().canonicalize().unwrap().join("inside");
+    std::fs::create_dir(&base).unwrap();
     let new = |path: PathBuf| DurableLocalStore::new(path, Durability::Full);
     assert_eq!(new(base.join("./a//b")).unwrap().root(), base.join("a/b"));
     assert_eq!(new(base.join("../x")).unwrap().root(), base.parent().unwrap().join("x"));
