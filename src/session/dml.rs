@@ -72,6 +72,32 @@ enum Again<'a> {
     Insert(&'a Insert),
 }
 
+/// The state in which an INSERT is run: rows keep the order in which their source gives them, because of duplicates the
+/// last wins. DataFusion deals batches out to its partitions round robin and takes them back as they come.
+fn in_order(mut state: SessionState, plan: &LogicalPlan) -> SessionState {
+    if let LogicalPlan::Dml(DmlStatement { op: WriteOp::Insert(_), input, .. }) = plan {
+        if is_ordered(input) {
+            state.config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
+        }
+    }
+    state
+}
+
+/// Whether the rows come one after another from one source. Joins and aggregates have no order to keep, and gain most
+/// from being dealt out.
+fn is_ordered(mut plan: &LogicalPlan) -> bool {
+    loop {
+        plan = match plan {
+            LogicalPlan::Projection(node) => &node.input,
+            LogicalPlan::Filter(node) => &node.input,
+            LogicalPlan::SubqueryAlias(node) => &node.input,
+            LogicalPlan::Limit(node) => &node.input,
+            LogicalPlan::Values(_) | LogicalPlan::TableScan(_) | LogicalPlan::Sort(_) => return true,
+            _ => return false,
+        };
+    }
+}
+
 /// Runs a write now; after a conflict from a new Pin, a few times with jitter, then the conflict stands.
 async fn write(
     run: &Run<'_>,
@@ -81,7 +107,7 @@ async fn write(
 ) -> Result<DataFrame, DataFusionError> {
     let (mut state, mut plan) = (state, plan);
     for attempt in 1.. {
-        let error = match DataFrame::new(state, plan).collect().await {
+        let error = match DataFrame::new(in_order(state, &plan), plan).collect().await {
             Ok(batches) => return run.ctx.read_batches(batches),
             Err(error) => error,
         };

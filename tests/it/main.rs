@@ -5,6 +5,7 @@ mod counting;
 mod docs;
 mod file_choice;
 mod format;
+mod insert_order;
 mod lake;
 mod laws;
 mod ordinary;
