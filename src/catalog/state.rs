@@ -163,6 +163,11 @@ impl CatalogState {
         tables.chain(views).filter(move |name| name.schema == schema).map(|name| name.table.as_str())
     }
 
+    /// All views.
+    pub fn views(&self) -> impl Iterator<Item = &Arc<ViewEntry>> {
+        self.views.values()
+    }
+
     /// The tables that were dropped under this name, the newest drop last.
     pub fn dropped(&self, name: &TableName) -> Vec<Arc<CatalogTable>> {
         let mut found: Vec<_> =

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::common::format::ExplainFormat;
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{TableProvider, provider_as_source};
@@ -57,12 +58,18 @@ pub(super) async fn explain_insert(run: &mut Run<'_>, explain: &Explain) -> Resu
     let (state, plan) = plan_insert(run, &explain.insert).await?;
     run.options.verify_plan(&plan)?;
     let options = &explain.options;
-    let option = ExplainOption {
-        verbose: options.verbose,
-        analyze: options.analyze,
-        format: options.format.clone().unwrap_or_else(|| state.config_options().explain.format.clone()),
-        ..ExplainOption::default()
+    let format = match (options.analyze, &options.format) {
+        // It would be refused only after the rows are written.
+        (true, Some(ExplainFormat::Tree)) => {
+            let message = "EXPLAIN ANALYZE has no format TREE: leave FORMAT out; nothing was written";
+            return Err(Error::new(Code::NotSupported, message).into());
+        }
+        (_, Some(format)) => format.clone(),
+        (true, None) => ExplainFormat::Indent,
+        (false, None) => state.config_options().explain.format.clone(),
     };
+    let (verbose, analyze) = (options.verbose, options.analyze);
+    let option = ExplainOption { verbose, analyze, format, ..ExplainOption::default() };
     Ok(DataFrame::new(state, LogicalPlanBuilder::from(plan).explain_option_format(option)?.build()?))
 }
 
@@ -75,10 +82,10 @@ enum Again<'a> {
 /// The state in which an INSERT is run: rows keep the order in which their source gives them, because of duplicates the
 /// last wins. DataFusion deals batches out to its partitions round robin and takes them back as they come.
 fn in_order(mut state: SessionState, plan: &LogicalPlan) -> SessionState {
-    if let LogicalPlan::Dml(DmlStatement { op: WriteOp::Insert(_), input, .. }) = plan {
-        if is_ordered(input) {
-            state.config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
-        }
+    if let LogicalPlan::Dml(DmlStatement { op: WriteOp::Insert(_), input, .. }) = plan
+        && is_ordered(input)
+    {
+        state.config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
     }
     state
 }

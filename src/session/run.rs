@@ -275,7 +275,11 @@ async fn tables(
         return Ok(views);
     }
     let functions = bind::function_names(statement);
-    for reference in state.resolve_table_references(statement)? {
+    let references = state.resolve_table_references(statement)?;
+    if references.iter().any(|reference| reference.schema() == Some("information_schema")) {
+        every_view(pins, state, depth, &mut views).await?;
+    }
+    for reference in references {
         let config = Arc::clone(state.config_options());
         let Some((catalog, pin, name)) = pins.locate(reference, &config).await? else { continue };
         match pin.catalog().state.object(&name) {
@@ -296,6 +300,28 @@ async fn tables(
         }
     }
     Ok(views)
+}
+
+/// Plans all views of the session's warehouses, for statements that list them. One that no longer plans is left to the
+/// statement that uses it.
+async fn every_view(
+    pins: &mut Pins,
+    state: &SessionState,
+    depth: usize,
+    views: &mut overlay::Views,
+) -> Result<(), DataFusionError> {
+    for (catalog, pin) in pins.all().await? {
+        for view in pin.catalog().state.views() {
+            match views::plan_view(pins, state, view, depth).await {
+                Ok(table) => views.insert((catalog.clone(), view.name.clone()), table),
+                Err(error) => {
+                    tracing::warn!(%error, view = %view.name, "a view does not plan");
+                    continue;
+                }
+            };
+        }
+    }
+    Ok(())
 }
 
 /// Whether the session itself knows a table of this name, such as a file's name under `enable_url_table`.

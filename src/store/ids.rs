@@ -16,6 +16,7 @@ pub trait Ids: fmt::Debug + Send + Sync {
 pub struct RandomIds;
 
 impl Ids for RandomIds {
+    #[allow(clippy::disallowed_methods, reason = "these are the ids")]
     fn next(&self) -> u128 {
         uuid::Uuid::new_v4().as_u128()
     }

@@ -142,6 +142,11 @@ impl TableSchema {
             if !seen.insert(name) {
                 return Err(invalid(format!("column {name:?} stands twice")));
             }
+            if column.data_type == DataType::Null {
+                return Err(invalid(format!(
+                    "column {name:?} has no type: give it one, for example CAST(NULL AS BIGINT)"
+                )));
+            }
             data_type::check(&column.data_type).map_err(|_| {
                 invalid(format!("column {name:?} has type {}, which tables can't hold", column.data_type))
             })?;

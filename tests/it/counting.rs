@@ -270,7 +270,7 @@ async fn a_load_of_ten_times_the_pool_stays_within_it() {
     let value = format!("repeat(chr(CAST(97 + value % 26 AS BIGINT)), {})", ROW - 8);
     session.ok(&format!("INSERT INTO t SELECT (value * 7919) % {ROWS}, {value} FROM generate_series(1, {ROWS})")).await;
     let peak = pool.peak.load(Ordering::SeqCst);
-    println!("{} MB in, pool {} MB, peak {} MB", ROWS * ROW >> 20, POOL >> 20, peak >> 20);
+    println!("{} MB in, pool {} MB, peak {} MB", (ROWS * ROW) >> 20, POOL >> 20, peak >> 20);
     assert!(peak <= POOL, "peak {peak}");
     assert!(peak > POOL / 10, "the pool was not used: peak {peak}");
     assert_eq!(pool.reserved(), 0, "memory that nobody uses any more is given back");
