@@ -1,4 +1,10 @@
 //! The integration tests, one binary: a module per kind.
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "tests report, and start what they stop"
+)]
 
 mod architecture;
 mod counting;

@@ -202,7 +202,7 @@ async fn one(start: &InMemory, before: &Contents, after: &Contents, sql: &str, k
     let fresh = Session::open(Arc::clone(&objects)).await;
     large_source_for(&fresh, sql);
     if !now.looks_like(after) {
-        let again = if k % 2 == 0 { &session } else { &fresh };
+        let again = if k.is_multiple_of(2) { &session } else { &fresh };
         again.ok(sql).await;
         assert!(Contents::of(Arc::clone(&objects)).await.looks_like(after), "{what}: run again");
     }
