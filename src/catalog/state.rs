@@ -3,117 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::{DEFAULT_SCHEMA, TableName};
+use super::{CatalogAction, CatalogTable, DEFAULT_SCHEMA, Object, ShareEntry, TableName, ViewEntry};
 use crate::error::{Code, Error, Result};
-use crate::log::{Header, Lsn, State, StateRow, Summary};
-use crate::store::{TableId, Timestamp};
-
-/// One change of the catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub enum CatalogAction {
-    /// A schema begins.
-    CreateSchema {
-        /// Its name.
-        schema: String,
-    },
-    /// An empty schema ends.
-    DropSchema {
-        /// Its name.
-        schema: String,
-    },
-    /// A name is bound to a table whose log has its LSN 1.
-    CreateTable {
-        /// The table.
-        id: TableId,
-        /// Its name.
-        name: TableName,
-        /// Whether it has partition columns.
-        partitioned: bool,
-    },
-    /// A table was dropped by commit `lsn` of its own log: its name is free.
-    DropTable {
-        /// The table.
-        id: TableId,
-        /// The DROP in its log.
-        lsn: Lsn,
-    },
-    /// A table gets another name.
-    RenameTable {
-        /// The table.
-        id: TableId,
-        /// The new name.
-        name: TableName,
-    },
-    /// A dropped table gets a name again; names the DROP that this undoes.
-    UndropTable {
-        /// The table.
-        id: TableId,
-        /// The name.
-        name: TableName,
-        /// The DROP in its log that this undoes.
-        lsn: Lsn,
-    },
-    /// A view's text.
-    CreateView(ViewEntry),
-    /// A view ends.
-    DropView {
-        /// Its name.
-        name: TableName,
-    },
-    /// A project setting; none removes it.
-    Setting {
-        /// Its name.
-        key: String,
-        /// Its value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        value: Option<String>,
-    },
-}
-
-/// A table as the catalog knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CatalogTable {
-    /// Its id, for life.
-    pub id: TableId,
-    /// Its name, or its last one.
-    pub name: TableName,
-    /// Whether it has partition columns.
-    pub partitioned: bool,
-    /// When its first name was bound.
-    pub created: Timestamp,
-    /// The DROP in its log and the time at which its name was freed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dropped: Option<(Lsn, Timestamp)>,
-    /// The last DROP that an undrop undid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undrop: Option<Lsn>,
-}
-
-/// A view: SQL text that is planned anew at each use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ViewEntry {
-    /// Its name.
-    pub name: TableName,
-    /// Its query.
-    pub query: String,
-    /// Names of its columns, where given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-    /// The catalog and schema in which its unqualified names resolve.
-    pub search: (String, String),
-}
-
-/// What a name stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Object {
-    /// A table.
-    Table(Arc<CatalogTable>),
-    /// A view.
-    View(Arc<ViewEntry>),
-}
+use crate::log::{Header, State, StateRow, Summary};
+use crate::store::TableId;
 
 /// The state of the catalog's log.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -122,6 +15,7 @@ pub struct CatalogState {
     tables: BTreeMap<TableId, Arc<CatalogTable>>,
     views: BTreeMap<TableName, Arc<ViewEntry>>,
     settings: BTreeMap<String, String>,
+    shares: BTreeMap<TableId, Arc<ShareEntry>>,
     /// The tables by live name; derived.
     names: BTreeMap<TableName, TableId>,
 }
@@ -168,12 +62,28 @@ impl CatalogState {
         self.views.values()
     }
 
-    /// The tables that were dropped under this name, the newest drop last.
+    /// The tables that were dropped under this name and not purged, the newest drop last.
     pub fn dropped(&self, name: &TableName) -> Vec<Arc<CatalogTable>> {
+        let is_dropped = |table: &CatalogTable| table.dropped.is_some() && table.purged.is_none();
         let mut found: Vec<_> =
-            self.tables.values().filter(|table| table.dropped.is_some() && table.name == *name).cloned().collect();
+            self.tables.values().filter(|table| is_dropped(table) && table.name == *name).cloned().collect();
         found.sort_by_key(|table| table.dropped.map(|(_, time)| time));
         found
+    }
+
+    /// The share of a clone.
+    pub fn share(&self, clone: TableId) -> Option<&Arc<ShareEntry>> {
+        self.shares.get(&clone)
+    }
+
+    /// The shares that take files from the folder of this table.
+    pub fn shares_of(&self, owner: TableId) -> impl Iterator<Item = &Arc<ShareEntry>> {
+        self.shares.values().filter(move |share| share.owners.contains(&owner))
+    }
+
+    /// All shares.
+    pub fn shares(&self) -> impl Iterator<Item = &Arc<ShareEntry>> {
+        self.shares.values()
     }
 
     /// A project setting.
@@ -223,6 +133,7 @@ impl State for CatalogState {
                         created: header.time,
                         dropped: None,
                         undrop: None,
+                        purged: None,
                     };
                     self.tables.insert(*id, Arc::new(entry));
                 }
@@ -251,6 +162,17 @@ impl State for CatalogState {
                 CatalogAction::DropView { name } => {
                     self.views.remove(name);
                 }
+                CatalogAction::Share { clone, owners } => {
+                    let mut owners = owners.clone();
+                    owners.extend(self.shares.get(clone).into_iter().flat_map(|share| share.owners.iter().copied()));
+                    self.shares.insert(*clone, Arc::new(ShareEntry { clone: *clone, owners, since: header.time }));
+                }
+                CatalogAction::EndShare { clone } => {
+                    self.shares.remove(clone);
+                }
+                CatalogAction::PurgeTable { id } => {
+                    self.table_mut(*id, &at)?.purged = Some(header.time);
+                }
                 CatalogAction::Setting { key, value: Some(value) } => {
                     self.settings.insert(key.clone(), value.clone());
                 }
@@ -272,6 +194,9 @@ impl State for CatalogState {
         }
         for view in self.views.values() {
             rows.push(StateRow::encode("view", true, view.as_ref())?);
+        }
+        for share in self.shares.values() {
+            rows.push(StateRow::encode("share", true, share.as_ref())?);
         }
         for setting in &self.settings {
             rows.push(StateRow::encode("setting", true, &setting)?);
@@ -296,6 +221,10 @@ impl State for CatalogState {
                 "view" => {
                     let view: ViewEntry = row.decode()?;
                     state.views.insert(view.name.clone(), Arc::new(view));
+                }
+                "share" => {
+                    let share: ShareEntry = row.decode()?;
+                    state.shares.insert(share.clone, Arc::new(share));
                 }
                 "setting" => {
                     let (key, value) = row.decode()?;

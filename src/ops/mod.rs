@@ -14,6 +14,7 @@ pub mod insert;
 pub mod partitions;
 mod pin;
 pub mod plan;
+pub mod retention;
 pub mod schema;
 pub mod tables;
 pub mod version;

@@ -1,6 +1,5 @@
-//! CREATE TABLE, CREATE TABLE AS and ALTER TABLE: from syntax to verbs.
+//! CREATE TABLE and CREATE TABLE AS: from syntax to verbs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -16,14 +15,12 @@ use datafusion::sql::sqlparser::ast::{self, ColumnDef, ColumnOption, Ident, Obje
 use futures::StreamExt;
 
 use super::constant;
-use super::run::{Kind, Run};
-use super::show::values;
+use super::run::Run;
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
-use crate::ops::alter::{self, Change};
 use crate::ops::create::{IfExists, NewTable};
-use crate::ops::{Pin, compact, create};
-use crate::sql::{AlterOperation, AlterTable, CompactKind, CreateTable, normalized};
+use crate::ops::{Pin, create};
+use crate::sql::{CreateTable, normalized};
 use crate::table::{FileKind, PartitionValues, TableSchema, properties, text};
 use crate::write::{Duplicates, Limits, WriteRequest, write};
 
@@ -175,7 +172,7 @@ async fn content(
 }
 
 /// The Arrow fields of column definitions, as DataFusion maps types, with comments and defaults as metadata.
-async fn fields(state: &SessionState, columns: &[ColumnDef]) -> Result<Vec<Field>, DataFusionError> {
+pub(super) async fn fields(state: &SessionState, columns: &[ColumnDef]) -> Result<Vec<Field>, DataFusionError> {
     if columns.is_empty() {
         return Ok(vec![]);
     }
@@ -226,99 +223,4 @@ fn default_value(
 ) -> Result<Option<String>, DataFusionError> {
     let value = constant::evaluate(state, expr)?.cast_to(data_type)?;
     Ok(text::to_text(&value.to_array()?, 0))
-}
-
-/// ALTER TABLE.
-pub(super) async fn alter(run: &mut Run<'_>, alter: AlterTable) -> Result<DataFrame, DataFusionError> {
-    let (pin, name) = run.ours(&alter.table).await?;
-    match run_alter(run, &pin, &name, alter.operation).await {
-        Err(error) if alter.if_exists => match Error::find(&error).map(Error::code) {
-            Some(Code::TableNotFound | Code::TableDropped) => run.done(),
-            _ => Err(error),
-        },
-        other => other,
-    }
-}
-
-async fn run_alter(
-    run: &mut Run<'_>,
-    pin: &Arc<Pin>,
-    name: &TableName,
-    operation: AlterOperation,
-) -> Result<DataFrame, DataFusionError> {
-    if let AlterOperation::Compact { partition, kind } = operation {
-        run.allow(Kind::Statement)?;
-        if kind == CompactKind::Minor {
-            return Err(Error::new(
-                Code::NotSupported,
-                format!("COMPACT MINOR on {name} is not supported yet: use COMPACT MAJOR"),
-            )
-            .into());
-        }
-        let only = match &partition {
-            Some(spec) => Some(values(&*pin.table(name).await?.snapshot.state.schema()?, name, spec)?),
-            None => None,
-        };
-        compact::major(pin, name, only.as_ref(), &run.ctx.task_ctx()).await?;
-        return run.done();
-    }
-    run.allow(Kind::Ddl)?;
-    let change = match operation {
-        AlterOperation::RenameTo(to) => {
-            let Some((other, to)) = run.find(&to).await? else {
-                return Err(Error::new(
-                    Code::InvalidArgument,
-                    format!("{to} is not in a time-travel warehouse: {name} can't move there"),
-                )
-                .into());
-            };
-            if !Arc::ptr_eq(&other, pin) {
-                return Err(Error::new(
-                    Code::InvalidArgument,
-                    format!("{to} is in another warehouse: {name} can't move there"),
-                )
-                .into());
-            }
-            alter::rename(pin, name, to).await?;
-            return run.done();
-        }
-        AlterOperation::SetProperties(set) => {
-            Change::Properties(set.into_iter().map(|(key, value)| (key, Some(value))).collect())
-        }
-        AlterOperation::UnsetProperties { keys, if_exists } => {
-            let table = pin.table(name).await?;
-            let missing = keys.iter().find(|key| table.snapshot.state.property(key).is_none());
-            if let Some(key) = missing.filter(|_| !if_exists) {
-                return Err(Error::new(Code::InvalidProperty, format!("table {name} has no property {key}")).into());
-            }
-            Change::Properties(keys.into_iter().map(|key| (key, None)).collect::<BTreeMap<_, _>>())
-        }
-        AlterOperation::SetLifecycle(days) => {
-            Change::Lifecycle(properties::check_lifecycle(i64::try_from(days).unwrap_or(i64::MAX))?)
-        }
-        AlterOperation::SetComment(text) => Change::Comment(Some(text).filter(|text| !text.is_empty())),
-        other => {
-            return Err(Error::new(
-                Code::NotSupported,
-                format!("this ALTER TABLE on {name} is not supported yet: {}", short(&other)),
-            )
-            .into());
-        }
-    };
-    alter::table(pin, name, change).await?;
-    run.done()
-}
-
-fn short(operation: &AlterOperation) -> &'static str {
-    match operation {
-        AlterOperation::EnableLifecycle { .. } => "ENABLE | DISABLE LIFECYCLE",
-        AlterOperation::Touch(_) => "TOUCH",
-        AlterOperation::AddPartitions { .. } => "ADD PARTITION",
-        AlterOperation::DropPartitions { .. } => "DROP PARTITION",
-        AlterOperation::AddColumns { .. } => "ADD COLUMN",
-        AlterOperation::DropColumns { .. } => "DROP COLUMN",
-        AlterOperation::RenameColumn { .. } => "RENAME COLUMN",
-        AlterOperation::ChangeColumn { .. } => "CHANGE COLUMN",
-        _ => "this change",
-    }
 }

@@ -1,5 +1,6 @@
 //! L7, the facade: a warehouse in a DataFusion session.
 
+mod alter;
 mod bind;
 mod constant;
 mod create;

@@ -13,7 +13,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, bind, create, dml, overlay, prepared, show, views};
+use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, views};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
@@ -173,7 +173,7 @@ pub(super) async fn run(
             }
             None => foreign(&mut run, stock, &dropped.name).await,
         },
-        Statement::AlterTable(alter) => create::alter(&mut run, *alter).await,
+        Statement::AlterTable(alter) => alter::table(&mut run, *alter).await,
         Statement::ShowHistory(statement) => show::history(&mut run, &statement).await,
         Statement::ShowPartitions(statement) => show::partitions(&mut run, &statement).await,
         Statement::Describe(describe) => match run.find(&describe.table).await? {

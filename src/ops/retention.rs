@@ -1,0 +1,44 @@
+//! How far back versions can be read and restored: the two windows (R158, R163).
+
+use std::time::Duration;
+
+use super::{Pin, PinnedTable};
+use crate::catalog::settings;
+use crate::error::{Code, Error, Result};
+use crate::log::Lsn;
+use crate::store::Timestamp;
+
+/// The oldest version that was current at some moment since `since`: the horizon of a window.
+///
+/// An operation that changes no data leaves the content of the version before it current.
+///
+/// # Errors
+/// What the store gives.
+pub async fn horizon(table: &PinnedTable, since: Timestamp) -> Result<Lsn> {
+    let Some(current) = table.log.at_time(&table.snapshot, since).await? else { return Ok(Lsn::FIRST) };
+    if current.operation.is_data() {
+        return Ok(current.lsn);
+    }
+    let older = table.log.commits(&table.snapshot, Lsn::FIRST, current.lsn).await?;
+    Ok(older.iter().rev().find(|info| info.operation.is_data()).map_or(Lsn::FIRST, |info| info.lsn))
+}
+
+/// The oldest version that RESTORE can bring back, by the project's backup retention.
+///
+/// # Errors
+/// [`Code::NotRestorable`] where backup is switched off; what the store gives.
+pub async fn backup_horizon(pin: &Pin, table: &PinnedTable) -> Result<Lsn> {
+    let window: Duration = settings::backup_retention(&pin.catalog().state);
+    if window.is_zero() {
+        return Err(Error::new(
+            Code::NotRestorable,
+            format!(
+                "table {} can't be restored: backup is switched off ({} = 0); SETPROJECT {}=1 keeps a day of changes from now on",
+                table.name,
+                settings::RETENTION_DAYS,
+                settings::RETENTION_DAYS
+            ),
+        ));
+    }
+    horizon(table, pin.now().saturating_sub(window)).await
+}
