@@ -5,6 +5,8 @@
 
 pub mod alter;
 mod apply;
+pub mod changes;
+pub mod clone;
 pub mod compact;
 pub mod create;
 pub mod describe;
@@ -15,9 +17,11 @@ pub mod insert;
 pub mod partitions;
 mod pin;
 pub mod plan;
+pub mod restore;
 pub mod retention;
 pub mod schema;
 pub mod tables;
+pub mod undrop;
 pub mod version;
 pub mod view;
 mod warehouse;
