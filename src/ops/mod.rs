@@ -9,6 +9,7 @@ pub mod compact;
 pub mod create;
 pub mod describe;
 pub mod drop;
+pub mod drop_partitions;
 pub mod history;
 pub mod insert;
 pub mod partitions;

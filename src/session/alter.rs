@@ -8,23 +8,41 @@ use datafusion::dataframe::DataFrame;
 
 use super::run::{Kind, Run};
 use super::show::values;
+use crate::auth::Privilege;
 use crate::catalog::TableName;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::ops::alter::{self, Change};
+use crate::ops::drop_partitions::drop_partitions;
 use crate::ops::{Pin, compact};
-use crate::sql::{AlterOperation, AlterTable, CompactKind};
-use crate::table::properties;
+use crate::sql::{AlterOperation, AlterTable, CompactKind, PartitionSpec};
+use crate::table::{PartitionValues, properties};
 
 /// ALTER TABLE.
 pub(super) async fn table(run: &mut Run<'_>, alter: AlterTable) -> Result<DataFrame, DataFusionError> {
     let (pin, name) = run.ours(&alter.table).await?;
     match run_alter(run, &pin, &name, alter.operation).await {
-        Err(error) if alter.if_exists => match Error::find(&error).map(Error::code) {
-            Some(Code::TableNotFound | Code::TableDropped) => run.done(),
+        Err(error) if alter.if_exists && is_absence(Error::find(&error)) => match pin.table(&name).await {
+            Err(absent) if is_absence(Some(&absent)) => run.done(),
+            // It is about another object, for example the schema of a new name.
             _ => Err(error),
         },
         other => other,
     }
+}
+
+fn is_absence(error: Option<&Error>) -> bool {
+    matches!(error.map(Error::code), Some(Code::TableNotFound | Code::TableDropped | Code::SchemaNotFound))
+}
+
+/// The partitions that a statement names, for a caller who needs a privilege on the table.
+pub(super) async fn named(
+    pin: &Pin,
+    name: &TableName,
+    privilege: Privilege,
+    specs: &[PartitionSpec],
+) -> Result<Vec<PartitionValues>> {
+    let schema = pin.table_for(name, privilege).await?.snapshot.state.schema()?;
+    specs.iter().map(|spec| values(&schema, name, spec)).collect()
 }
 
 async fn run_alter(
@@ -73,7 +91,7 @@ async fn run_alter(
             Change::Properties(set.into_iter().map(|(key, value)| (key, Some(value))).collect())
         }
         AlterOperation::UnsetProperties { keys, if_exists } => {
-            let table = pin.table(name).await?;
+            let table = pin.table_for(name, Privilege::Alter).await?;
             let missing = keys.iter().find(|key| table.snapshot.state.property(key).is_none());
             if let Some(key) = missing.filter(|_| !if_exists) {
                 return Err(Error::new(Code::InvalidProperty, format!("table {name} has no property {key}")).into());
@@ -82,6 +100,15 @@ async fn run_alter(
         }
         AlterOperation::SetLifecycle(days) => {
             Change::Lifecycle(properties::check_lifecycle(i64::try_from(days).unwrap_or(i64::MAX))?)
+        }
+        AlterOperation::AddPartitions { partitions, if_not_exists } => {
+            let partitions = named(pin, name, Privilege::Alter, &partitions).await?;
+            Change::AddPartitions { partitions, if_not_exists }
+        }
+        AlterOperation::DropPartitions { partitions, if_exists } => {
+            let partitions = named(pin, name, Privilege::Drop, &partitions).await?;
+            drop_partitions(pin, name, partitions, if_exists).await?;
+            return run.done();
         }
         AlterOperation::SetComment(text) => Change::Comment(Some(text).filter(|text| !text.is_empty())),
         other => {
@@ -100,8 +127,6 @@ fn short(operation: &AlterOperation) -> &'static str {
     match operation {
         AlterOperation::EnableLifecycle { .. } => "ENABLE | DISABLE LIFECYCLE",
         AlterOperation::Touch(_) => "TOUCH",
-        AlterOperation::AddPartitions { .. } => "ADD PARTITION",
-        AlterOperation::DropPartitions { .. } => "DROP PARTITION",
         AlterOperation::AddColumns { .. } => "ADD COLUMN",
         AlterOperation::DropColumns { .. } => "DROP COLUMN",
         AlterOperation::RenameColumn { .. } => "RENAME COLUMN",
