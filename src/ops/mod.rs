@@ -18,6 +18,7 @@ pub mod plan;
 pub mod retention;
 pub mod schema;
 pub mod tables;
+pub mod truncate;
 pub mod version;
 pub mod view;
 mod warehouse;

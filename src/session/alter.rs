@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
+use super::columns;
 use super::run::{Kind, Run};
 use super::show::values;
 use crate::auth::Privilege;
@@ -13,6 +14,7 @@ use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
 use crate::ops::alter::{self, Change};
 use crate::ops::drop_partitions::drop_partitions;
+use crate::ops::plan::ColumnEdit;
 use crate::ops::{Pin, compact};
 use crate::sql::{AlterOperation, AlterTable, CompactKind, PartitionSpec};
 use crate::table::{PartitionValues, properties};
@@ -30,7 +32,8 @@ pub(super) async fn table(run: &mut Run<'_>, alter: AlterTable) -> Result<DataFr
     }
 }
 
-fn is_absence(error: Option<&Error>) -> bool {
+/// Whether the error says that the table isn't there.
+pub(super) fn is_absence(error: Option<&Error>) -> bool {
     matches!(error.map(Error::code), Some(Code::TableNotFound | Code::TableDropped | Code::SchemaNotFound))
 }
 
@@ -111,26 +114,32 @@ async fn run_alter(
             return run.done();
         }
         AlterOperation::SetComment(text) => Change::Comment(Some(text).filter(|text| !text.is_empty())),
-        other => {
-            return Err(Error::new(
-                Code::NotSupported,
-                format!("this ALTER TABLE on {name} is not supported yet: {}", short(&other)),
-            )
-            .into());
+        AlterOperation::EnableLifecycle { partition, enabled } => {
+            Change::EnableLifecycle { partitions: one(pin, name, Privilege::Alter, partition).await?, enabled }
         }
+        AlterOperation::Touch(partition) => Change::Touch(one(pin, name, Privilege::Update, partition).await?),
+        AlterOperation::AddColumns { columns, if_not_exists } => {
+            columns::added(&run.state, name, &columns, if_not_exists).await?
+        }
+        AlterOperation::DropColumns { columns, if_exists } => Change::DropColumns { columns, if_exists },
+        AlterOperation::RenameColumn { from, to } => {
+            Change::Column { column: from, edit: ColumnEdit { name: Some(to), ..ColumnEdit::default() } }
+        }
+        AlterOperation::ChangeColumn { column, change } => columns::changed(&run.state, column, change).await?,
+        AlterOperation::Compact { .. } => return Err(Error::internal("a COMPACT as a change").into()),
     };
     alter::table(pin, name, change).await?;
     run.done()
 }
 
-fn short(operation: &AlterOperation) -> &'static str {
-    match operation {
-        AlterOperation::EnableLifecycle { .. } => "ENABLE | DISABLE LIFECYCLE",
-        AlterOperation::Touch(_) => "TOUCH",
-        AlterOperation::AddColumns { .. } => "ADD COLUMN",
-        AlterOperation::DropColumns { .. } => "DROP COLUMN",
-        AlterOperation::RenameColumn { .. } => "RENAME COLUMN",
-        AlterOperation::ChangeColumn { .. } => "CHANGE COLUMN",
-        _ => "this change",
+async fn one(
+    pin: &Pin,
+    name: &TableName,
+    privilege: Privilege,
+    partition: Option<PartitionSpec>,
+) -> Result<Option<Vec<PartitionValues>>> {
+    match partition {
+        None => Ok(None),
+        Some(spec) => named(pin, name, privilege, &[spec]).await.map(Some),
     }
 }

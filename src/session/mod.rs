@@ -2,6 +2,7 @@
 
 mod alter;
 mod bind;
+mod columns;
 mod constant;
 mod create;
 mod dml;
@@ -11,6 +12,7 @@ mod pins;
 mod prepared;
 mod run;
 mod show;
+mod truncate;
 mod views;
 
 use std::fmt;
