@@ -125,8 +125,14 @@ fn of_actions(state: &TableState, name: &str, actions: &[Action], words: Words<'
         }
     }
     let id = state.info()?.create.id.to_string();
-    let mut whole =
-        ObjectChange { object: HistoryObject::Table, id, name: name.to_owned(), change: String::new(), back: Amount::default(), gone: Amount::default() };
+    let mut whole = ObjectChange {
+        object: HistoryObject::Table,
+        id,
+        name: name.to_owned(),
+        change: String::new(),
+        back: Amount::default(),
+        gone: Amount::default(),
+    };
     if schema.partition_columns.is_empty() {
         // What is in no partition is the table's own.
         for partition in partitions.values() {

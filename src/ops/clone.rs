@@ -153,14 +153,17 @@ impl<'a> Checked<'a> {
             }
             _ => Err(Error::new(
                 Code::TableDropped,
-                format!("table {name} was dropped meanwhile: bring it back first with RESTORE TABLE {name} ('id'='{id}')"),
+                format!(
+                    "table {name} was dropped meanwhile: bring it back first with RESTORE TABLE {name} ('id'='{id}')"
+                ),
             )),
         };
         let options = warehouse.commit_options(pin.caller(), Operation::Restore);
         let catalog = warehouse.catalog().snapshot().await?;
         let done = warehouse.catalog().commit(catalog, options, plan).await?;
         let share = done.snapshot.state.share(clone);
-        let share = share.ok_or_else(|| Error::internal(format!("the share of {clone} is missing after its commit")))?;
+        let share =
+            share.ok_or_else(|| Error::internal(format!("the share of {clone} is missing after its commit")))?;
         Ok((share.owners.iter().copied().chain([clone]).collect(), share.since))
     }
 }

@@ -151,8 +151,7 @@ pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> 
         false => Err(Error::internal("a fresh table id that is in use")),
     })
     .await?;
-    let options =
-        CommitOptions { commit: follow_up, ..warehouse.commit_options(pin.caller(), Operation::Create) };
+    let options = CommitOptions { commit: follow_up, ..warehouse.commit_options(pin.caller(), Operation::Create) };
     let (own, caller) = (warehouse.clone(), pin.caller().clone());
     let plan = move |head: &CatalogSnapshot| {
         if let Some(since) = oldest_file {

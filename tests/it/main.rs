@@ -20,3 +20,4 @@ mod protocol;
 mod slt;
 mod sql_model;
 mod tpch;
+mod two_logs;
