@@ -11,6 +11,7 @@ mod pins;
 mod prepared;
 mod run;
 mod show;
+mod target;
 mod views;
 
 use std::fmt;
