@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::Field;
 
 use super::apply::apply;
+use super::plan::ColumnEdit;
 use super::{Pin, create, plan};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{CatalogAction, TableName};
@@ -30,23 +31,26 @@ pub enum Change {
     Touch(Option<Vec<PartitionValues>>),
     /// The comment; none removes it.
     Comment(Option<String>),
-    /// Columns added.
-    AddColumns(Vec<Field>),
-    /// Columns dropped.
-    DropColumns(Vec<String>),
-    /// A column renamed.
-    RenameColumn {
-        /// Its name.
-        from: String,
-        /// Its new name.
-        to: String,
+    /// Columns added, after the others.
+    AddColumns {
+        /// Their names and types; comment and default are metadata.
+        columns: Vec<Field>,
+        /// Whether names that are taken are passed over.
+        if_not_exists: bool,
     },
-    /// A column widened.
-    WidenColumn {
+    /// Columns dropped.
+    DropColumns {
+        /// Their names.
+        columns: Vec<String>,
+        /// Whether unknown names are passed over.
+        if_exists: bool,
+    },
+    /// One column changed.
+    Column {
         /// Its name.
         column: String,
-        /// Its new type.
-        to: DataType,
+        /// The changes.
+        edit: ColumnEdit,
     },
     /// Empty partitions added.
     AddPartitions {
@@ -86,10 +90,17 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
         Change::Touch(None) => plan::touch_table(head, name),
         Change::Touch(Some(values)) => plan::touch_partitions(head, name, &values),
         Change::Comment(text) => plan::set_comment(head, name, text),
-        Change::AddColumns(fields) => plan::add_columns(head, name, fields),
-        Change::DropColumns(columns) => plan::drop_columns(head, name, &columns),
-        Change::RenameColumn { from, to } => plan::rename_column(head, name, &from, &to),
-        Change::WidenColumn { column, to } => plan::widen_column(head, name, &column, &to),
+        Change::AddColumns { mut columns, if_not_exists } => {
+            let schema = head.state.schema()?;
+            columns.retain(|column| !if_not_exists || schema.all().all(|known| known.name != *column.name()));
+            plan::add_columns(head, name, columns)
+        }
+        Change::DropColumns { mut columns, if_exists } => {
+            let schema = head.state.schema()?;
+            columns.retain(|column| !if_exists || schema.all().any(|known| known.name == *column));
+            plan::drop_columns(head, name, &columns)
+        }
+        Change::Column { column, edit } => plan::change_column(head, name, &column, &edit),
         Change::AddPartitions { if_not_exists, .. } => plan::add_partitions(head, name, add.clone(), if_not_exists),
     };
     apply(pin, name, privilege, Operation::Alter, plan).await.map(|_| ())

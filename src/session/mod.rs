@@ -2,6 +2,7 @@
 
 mod alter;
 mod bind;
+mod columns;
 mod constant;
 mod create;
 mod dml;
@@ -12,6 +13,7 @@ mod prepared;
 mod run;
 mod show;
 mod target;
+mod truncate;
 mod views;
 
 use std::fmt;

@@ -13,7 +13,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, target, views};
+use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, target, truncate, views};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
@@ -181,9 +181,9 @@ pub(super) async fn run(
             Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name).await,
             _ => foreign(&mut run, stock, &describe.table).await,
         },
-        Statement::Truncate(truncate) => match run.find(&truncate.table).await? {
-            Some((_, name)) => Err(later("TRUNCATE", &name.to_string())),
-            None => foreign(&mut run, stock, &truncate.table).await,
+        Statement::Truncate(statement) => match run.find(&statement.table).await? {
+            Some((pin, name)) => truncate::table(&run, &pin, &name, &statement).await,
+            None => foreign(&mut run, stock, &statement.table).await,
         },
         Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,

@@ -188,7 +188,7 @@ impl State for TableState {
         for action in actions {
             replay.action(self, action)?;
         }
-        replay.times(self)?;
+        replay.times(self, actions)?;
         Ok(replay.summary)
     }
 
@@ -416,10 +416,12 @@ impl Replay<'_> {
         }
     }
 
-    /// LastModifiedTime follows data operations, but compaction is none; LastDDLTime follows ALTER.
-    fn times(&self, state: &mut TableState) -> Result<()> {
+    /// LastModifiedTime follows data operations, but compaction is none; LastDDLTime follows ALTER, but for TOUCH.
+    fn times(&self, state: &mut TableState, actions: &[Action]) -> Result<()> {
         let time = self.header.time;
+        let touches = !actions.is_empty() && actions.iter().all(|action| matches!(action, Action::Touch { .. }));
         match self.header.operation {
+            Operation::Alter if touches => {}
             Operation::Alter => state.info_mut()?.last_ddl = time,
             operation if operation.is_data() && operation != Operation::Compact => {
                 state.info_mut()?.modified = time;
