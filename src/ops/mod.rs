@@ -5,20 +5,25 @@
 
 pub mod alter;
 mod apply;
+pub mod changes;
+pub mod clone;
 pub mod compact;
 pub mod create;
 pub mod describe;
 pub mod drop;
 pub mod drop_partitions;
+pub mod grace;
 pub mod history;
 pub mod insert;
 pub mod partitions;
 mod pin;
 pub mod plan;
+pub mod restore;
 pub mod retention;
 pub mod schema;
 pub mod tables;
 pub mod truncate;
+pub mod undrop;
 pub mod version;
 pub mod view;
 mod warehouse;

@@ -10,6 +10,7 @@ mod extension;
 mod overlay;
 mod pins;
 mod prepared;
+mod restore;
 mod run;
 mod show;
 mod target;

@@ -13,7 +13,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, target, truncate, views};
+use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, target, truncate, views};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
@@ -185,7 +185,7 @@ pub(super) async fn run(
             Some((pin, name)) => truncate::table(&run, &pin, &name, &statement).await,
             None => foreign(&mut run, stock, &statement.table).await,
         },
-        Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
+        Statement::Restore(statement) => restore::run(&mut run, statement).await,
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
         Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
