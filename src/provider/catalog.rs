@@ -130,12 +130,10 @@ impl SchemaProvider for TimeTravelSchema {
         }
         let pin = self.catalog.source.pin().await?;
         let name = self.name(name);
-        // Whether it is read or written is not known here; the plan asks again. What is not there looks like what may
-        // not be seen, but for the names of files, which the session may know.
-        let may = |privilege| pin.warehouse().authorize(pin.caller(), privilege, &Target::Table(&name));
-        let allowed = may(Privilege::Update).or_else(|_| may(Privilege::Select));
-        if pin.catalog().state.object(&name).is_some() || !name.table.contains(['.', '/']) {
-            allowed?;
+        // What may not be seen looks like what is not there. Whether it is to be read or written is not known here; the
+        // plan asks again.
+        if !self.catalog.source.is_visible(&name) {
+            return Ok(None);
         }
         match pin.catalog().state.object(&name) {
             Some(Object::Table(_)) => {
