@@ -13,12 +13,8 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-<<<<<<< HEAD
 use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, target, truncate, views};
 use crate::auth::{Privilege, Target};
-=======
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, truncate, views};
->>>>>>> restore
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
