@@ -30,3 +30,4 @@ pub(crate) use parser::{Parsed, Syntax, parse};
 pub(crate) use statement::{
     AlterOperation, AlterTable, ColumnChange, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath,
     PartitionRef, PartitionSpec, Restore, RestoreTarget, ShowHistory, ShowPartitions, Statement, Truncate, normalized,
+};
