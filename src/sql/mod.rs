@@ -31,3 +31,4 @@ pub(crate) use statement::{
     AlterOperation, AlterTable, ColumnChange, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath,
     PartitionRef, PartitionSpec, Restore, RestoreTarget, ShowHistory, ShowPartitions, Statement, Truncate, normalized,
 };
+pub(crate) use tokens::{is_complete, split};
