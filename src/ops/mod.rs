@@ -24,6 +24,7 @@ pub mod schema;
 pub mod tables;
 pub mod truncate;
 pub mod undrop;
+pub mod verify;
 pub mod version;
 pub mod view;
 mod warehouse;

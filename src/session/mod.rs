@@ -15,6 +15,7 @@ mod run;
 mod show;
 mod target;
 mod truncate;
+mod verify;
 mod views;
 
 use std::fmt;

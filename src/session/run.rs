@@ -13,7 +13,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, target, truncate, views};
+use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, target, truncate, verify, views};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
@@ -189,7 +189,7 @@ pub(super) async fn run(
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
         Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
-        Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
+        Statement::Verify(table) => verify::run(&mut run, &table).await,
         Statement::SetProject(_) => Err(later("SETPROJECT", "a warehouse")),
     }
 }

@@ -22,3 +22,4 @@ mod slt;
 mod sql_model;
 mod sql_page;
 mod tpch;
+mod verify;

@@ -5,6 +5,7 @@ pub(crate) mod describe;
 pub(crate) mod history;
 pub(crate) mod partitions;
 pub(crate) mod tables;
+pub(crate) mod verify;
 
 use chrono::DateTime;
 use datafusion::arrow::array::timezone::Tz;
