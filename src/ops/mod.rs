@@ -5,11 +5,13 @@
 
 pub mod alter;
 mod apply;
+pub mod audit;
 pub mod compact;
 pub mod create;
 pub mod describe;
 pub mod drop;
 pub mod drop_partitions;
+pub mod files;
 pub mod history;
 pub mod insert;
 pub mod partitions;

@@ -19,4 +19,5 @@ mod processes;
 mod protocol;
 mod slt;
 mod sql_model;
+mod statements;
 mod tpch;
