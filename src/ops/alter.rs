@@ -1,17 +1,18 @@
 //! ALTER TABLE: properties, lifecycle, comment, columns, partitions, name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Field;
 
 use super::apply::apply;
 use super::plan::ColumnEdit;
-use super::{Pin, create, plan};
-use crate::auth::{Privilege, Target};
-use crate::catalog::{CatalogAction, TableName};
+use super::{Pin, PinnedTable, Warehouse, create, plan};
+use crate::auth::{Caller, Privilege, Target};
+use crate::catalog::{CatalogAction, CatalogSnapshot, TableName};
 use crate::error::{Code, Error, Result};
-use crate::log::{Attempt, Operation};
-use crate::table::{PartitionRef, PartitionValues, TableSnapshot};
+use crate::log::{Attempt, CommitOptions, Operation};
+use crate::table::{Action, PartitionRef, PartitionValues, TableSnapshot};
 
 /// What ALTER TABLE changes.
 #[derive(Debug, Clone)]
@@ -112,29 +113,48 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
 /// [`Code::TableExists`], [`Code::SchemaNotFound`].
 pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
     to.check()?;
-    let table = pin.table_for(name, Privilege::Alter).await?;
+    let table = pin.table_to_change(name, Privilege::Alter).await?;
     let warehouse = pin.warehouse();
     warehouse.authorize(pin.caller(), Privilege::CreateTable, &Target::Project)?;
     if *name == to {
         return Ok(());
     }
+    create::is_taken_by_a_dropped_table(pin, &to).await?;
     let options = warehouse.commit_options(pin.caller(), Operation::Alter);
-    let note = options.commit.follow_up("rename");
-    let (id, old) = (table.id, name.clone());
+    let (id, old, new) = (table.id, name.clone(), to.clone());
     let base = warehouse.catalog().snapshot().await?;
-    let plan = move |head: &crate::catalog::CatalogSnapshot| {
-        create::check_free(&head.state, &to)?;
+    let plan = move |head: &CatalogSnapshot| {
+        create::check_free(&head.state, &new)?;
         match head.state.table(id) {
             Some(entry) if entry.dropped.is_none() && entry.name == old => {
-                Ok(Attempt::Actions(vec![CatalogAction::RenameTable { id, name: to.clone() }]))
+                Ok(Attempt::Actions(vec![CatalogAction::RenameTable { id, name: new.clone() }]))
             }
             _ => Err(Error::new(Code::Conflict, format!("table {old} was dropped or renamed by somebody else"))),
         }
     };
     warehouse.catalog().commit(base, options, plan).await?;
-    let mut options = warehouse.commit_options(pin.caller(), Operation::Alter);
-    options.commit = note;
-    let plan =
-        |head: &TableSnapshot| Ok(if head.state.is_alive() { Attempt::Actions(vec![]) } else { Attempt::Nothing });
-    table.log.commit(table.snapshot, options, plan).await.map(|_| ())
+    finish_rename(warehouse, &PinnedTable { name: to, ..table }).await
+}
+
+/// Notes in the table's log the name that the catalog gave it, where that is missing: whoever renamed it may have
+/// crashed. Every verb that commits to the table's log calls this first.
+pub(super) async fn finish_rename(warehouse: &Warehouse, table: &PinnedTable) -> Result<()> {
+    if table.snapshot.state.info()?.create.name == table.name.to_string() {
+        return Ok(());
+    }
+    let catalog = warehouse.catalog().snapshot().await?;
+    let entry = catalog.state.table(table.id).filter(|entry| entry.dropped.is_none());
+    let Some((entry, lsn)) = entry.and_then(|entry| Some((entry, entry.rename_decided?))) else { return Ok(()) };
+    let decided = warehouse.catalog().info(&catalog, lsn).await?;
+    let caller = Caller { actor: decided.actor.clone(), reason: decided.reason.clone() };
+    let options = CommitOptions {
+        commit: decided.commit.follow_up("rename"),
+        ..warehouse.commit_options(&caller, Operation::Alter)
+    };
+    let name = entry.name.to_string();
+    let plan = move |head: &TableSnapshot| match head.state.is_alive() && head.state.info()?.create.name != name {
+        true => Ok(Attempt::Actions(vec![Action::Rename { name: name.clone() }])),
+        false => Ok(Attempt::Nothing),
+    };
+    table.log.commit(Arc::clone(&table.snapshot), options, plan).await.map(|_| ())
 }

@@ -11,8 +11,10 @@ mod extension;
 mod overlay;
 mod pins;
 mod prepared;
+mod restore;
 mod run;
 mod show;
+mod target;
 mod truncate;
 mod views;
 

@@ -322,6 +322,7 @@ impl Replay<'_> {
                 }
             }
             Action::Uncount { file } => self.file(state, *file)?.counted.close(lsn, cause),
+            Action::Rename { name } => state.info_mut()?.create.name.clone_from(name),
             Action::Drop => state.info_mut()?.life.close(lsn, cause),
             Action::Undrop => state.info_mut()?.life.open(lsn),
         }
