@@ -5,6 +5,7 @@
 
 pub mod alter;
 mod apply;
+pub mod audit;
 pub mod changes;
 pub mod clone;
 pub mod compact;
@@ -12,6 +13,7 @@ pub mod create;
 pub mod describe;
 pub mod drop;
 pub mod drop_partitions;
+pub mod files;
 pub mod grace;
 pub mod history;
 pub mod insert;

@@ -5,6 +5,7 @@ mod bind;
 mod columns;
 mod constant;
 mod create;
+mod defaults;
 mod dml;
 mod extension;
 mod overlay;

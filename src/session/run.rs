@@ -139,7 +139,7 @@ pub(super) async fn run(
         Statement::DropSchema(drop) => match warehouse_of_schema(&mut run, &drop.name).await? {
             Some((pin, name)) => {
                 run.allow(Kind::Ddl)?;
-                schema::drop(&pin, &name, drop.if_exists).await?;
+                schema::drop(&pin, &name, drop.if_exists, drop.cascade).await?;
                 run.done()
             }
             None => foreign(&mut run, stock, &drop.name).await,
@@ -178,7 +178,7 @@ pub(super) async fn run(
         Statement::ShowHistory(statement) => show::history(&mut run, &statement).await,
         Statement::ShowPartitions(statement) => show::partitions(&mut run, &statement).await,
         Statement::Describe(describe) => match run.find(&describe.table).await? {
-            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name).await,
+            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name, &describe.table).await,
             _ => foreign(&mut run, stock, &describe.table).await,
         },
         Statement::Truncate(statement) => match run.find(&statement.table).await? {

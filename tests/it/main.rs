@@ -21,5 +21,6 @@ mod protocol;
 mod slt;
 mod sql_model;
 mod sql_page;
+mod statements;
 mod tpch;
 mod verify;
