@@ -8,6 +8,7 @@ mod apply;
 pub mod compact;
 pub mod create;
 pub mod describe;
+pub(crate) mod dml;
 pub mod drop;
 pub mod history;
 pub mod insert;

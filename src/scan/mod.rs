@@ -4,6 +4,7 @@
 //! files that the read takes (invariant 10). Knows neither names nor versions' rules: it is given a snapshot and a range.
 
 mod adapter;
+mod count;
 mod files;
 mod plan;
 mod prune;
@@ -15,8 +16,9 @@ mod stats;
 mod tests;
 
 pub use files::{PartitionFiles, incremental, visible};
-pub(crate) use plan::ScanRequest;
+pub(crate) use files::{FILE, ROW, numbered, row_ids};
+pub(crate) use plan::{ScanRequest, with_row_ids};
 pub use plan::{ReadRange, Scanner};
 pub use prune::is_partition_filter;
-pub(crate) use sorted::SortedRequest;
+pub(crate) use sorted::{KeptRequest, SortedRequest};
 pub use source::MergeSource;

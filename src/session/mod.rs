@@ -5,6 +5,7 @@ mod bind;
 mod constant;
 mod create;
 mod dml;
+mod dml_forms;
 mod extension;
 mod overlay;
 mod pins;
