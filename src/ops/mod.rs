@@ -11,6 +11,7 @@ pub mod clone;
 pub mod compact;
 pub mod create;
 pub mod describe;
+pub(crate) mod dml;
 pub mod drop;
 pub mod drop_partitions;
 pub mod files;

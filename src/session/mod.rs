@@ -7,6 +7,7 @@ mod constant;
 mod create;
 mod defaults;
 mod dml;
+mod dml_forms;
 mod extension;
 mod overlay;
 mod pins;

@@ -107,7 +107,10 @@ const ROWS: &[Row] = &[
     needs("VERSION AS OF", "SELECT * FROM other VERSION AS OF get_latest_version('t')"),
     needs("TIMESTAMP AS OF", "SELECT * FROM t TIMESTAMP AS OF now()"),
     needs("VERSION BETWEEN", "SELECT * FROM t VERSION BETWEEN 1 AND 2"),
-    needs("TIMESTAMP BETWEEN", "SELECT * FROM t TIMESTAMP BETWEEN get_latest_timestamp('t', 2) AND get_latest_timestamp('t')"),
+    needs(
+        "TIMESTAMP BETWEEN",
+        "SELECT * FROM t TIMESTAMP BETWEEN get_latest_timestamp('t', 2) AND get_latest_timestamp('t')",
+    ),
     needs("EXPLAIN", "EXPLAIN SELECT * FROM t VERSION AS OF 1"),
     needs("EXPLAIN", "EXPLAIN INSERT INTO t VALUES (2, 'b', 2, 'x')"),
     needs("PREPARE", "PREPARE p AS SELECT * FROM t"),
