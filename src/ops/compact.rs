@@ -129,7 +129,7 @@ fn is_worth(inputs: &[Arc<FileEntry>]) -> bool {
 }
 
 /// The rows with their partition's values as the last columns, as the writer wants them.
-fn with_partition_values(
+pub(super) fn with_partition_values(
     rows: SendableRecordBatchStream,
     schema: &TableSchema,
     values: &PartitionValues,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{DataFusionError, Result};
@@ -40,7 +41,35 @@ pub(crate) struct SortedRequest {
     pub(crate) with_tombstones: bool,
 }
 
+/// Some rows of one file.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptRequest {
+    /// What messages call the table.
+    pub(crate) table_name: Arc<str>,
+    /// The table.
+    pub(crate) table: TableId,
+    /// The columns that come out.
+    pub(crate) schema: Arc<TableSchema>,
+    /// The file.
+    pub(crate) file: Arc<FileEntry>,
+    /// A bit per row of the file.
+    pub(crate) rows: BooleanBuffer,
+}
+
 impl Scanner {
+    /// Some rows of one file, in its order, in the schema of a base file.
+    pub(crate) fn kept_stream(
+        &self,
+        task: &Arc<TaskContext>,
+        request: &KeptRequest,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = request.schema.base_file();
+        let file = std::slice::from_ref(&request.file);
+        let groups = self.groups(&request.table_name, request.table, &request.schema, file)?;
+        let Some(group) = groups.first() else { return Ok(Box::pin(EmptyRecordBatchStream::new(schema))) };
+        Ok(self.file_stream(task, group, &request.file, Some(request.rows.clone()), &schema))
+    }
+
     /// The rows of the files that are alive among them, by key; of a table without a key by order of the files. The
     /// schema is that of a base file, or with tombstones that of a delta file.
     pub(crate) async fn sorted_stream(

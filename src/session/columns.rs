@@ -23,8 +23,9 @@ pub(super) async fn added(
     for column in columns {
         let name = normalized(&column.name);
         if column.options.iter().any(|def| matches!(def.option, ColumnOption::PrimaryKey(_))) {
-            let message =
-                format!("column {name:?} can't join the key of table {table}: the key is fixed when a table is created");
+            let message = format!(
+                "column {name:?} can't join the key of table {table}: the key is fixed when a table is created"
+            );
             return Err(Error::new(Code::InvalidSchema, message).into());
         }
         if column.data_type == ast::DataType::Unspecified {

@@ -23,6 +23,7 @@ Commands:
   tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
   bench restore [--release] [--rows N,N] [--rounds N]
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
+  requirements                    which rules of docs/spec/requirements.md tests cite
   features                        compares the features of the shell's build with those of the workspace's";
 
 fn main() -> ExitCode {
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
         }
         ["tpch", options @ ..] => tpch(options),
         ["bench", "restore", options @ ..] => bench("restore", options),
+        ["requirements"] => run(cargo()
+            .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
+            .args(["--nocapture", "docs::every_rule"])),
         ["features"] => features::compare(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -67,8 +67,7 @@ pub fn drop_columns(head: &TableSnapshot, name: &str, columns: &[String]) -> Pla
         match schema.columns.is_empty() {
             false => Ok(()),
             true => {
-                let message =
-                    format!("table {name} would have no column left: add another first, or drop the table");
+                let message = format!("table {name} would have no column left: add another first, or drop the table");
                 Err(Error::new(Code::InvalidSchema, message))
             }
         }
@@ -154,7 +153,10 @@ fn find<'s>(schema: &'s mut TableSchema, name: &str, column: &str, done: Option<
     let key = schema.key.clone();
     let mut all = schema.columns.iter_mut().chain(&mut schema.partition_columns);
     let found = all.find(|known| known.name == column).ok_or_else(|| {
-        Error::new(Code::ColumnNotFound, format!("table {name} has no column {column:?}: DESC {name} lists its columns"))
+        Error::new(
+            Code::ColumnNotFound,
+            format!("table {name} has no column {column:?}: DESC {name} lists its columns"),
+        )
     })?;
     let kind = match () {
         () if of_partition => "partition",
