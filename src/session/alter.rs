@@ -11,7 +11,8 @@ use super::show::values;
 use crate::catalog::TableName;
 use crate::error::{Code, Error};
 use crate::ops::alter::{self, Change};
-use crate::ops::{Pin, compact};
+use crate::ops::Pin;
+use crate::ops::compact::{self, Compaction};
 use crate::sql::{AlterOperation, AlterTable, CompactKind};
 use crate::table::properties;
 
@@ -35,18 +36,15 @@ async fn run_alter(
 ) -> Result<DataFrame, DataFusionError> {
     if let AlterOperation::Compact { partition, kind } = operation {
         run.allow(Kind::Statement)?;
-        if kind == CompactKind::Minor {
-            return Err(Error::new(
-                Code::NotSupported,
-                format!("COMPACT MINOR on {name} is not supported yet: use COMPACT MAJOR"),
-            )
-            .into());
-        }
+        let kind = match kind {
+            CompactKind::Major => Compaction::Major,
+            CompactKind::Minor => Compaction::Minor,
+        };
         let only = match &partition {
             Some(spec) => Some(values(&*pin.table(name).await?.snapshot.state.schema()?, name, spec)?),
             None => None,
         };
-        compact::major(pin, name, only.as_ref(), &run.ctx.task_ctx()).await?;
+        compact::compact(pin, name, only.as_ref(), kind, &run.ctx.task_ctx()).await?;
         return run.done();
     }
     run.allow(Kind::Ddl)?;

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use datafusion::common::Result;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion_timetravel::TimeTravel;
 use datafusion_timetravel::log::{Attempt, CommitOptions, Operation};
@@ -17,6 +16,7 @@ use datafusion_timetravel::table::TableLog;
 use object_store::memory::InMemory;
 
 use super::lake::{Session, store, table_id};
+use super::pool::PeakPool;
 
 /// A warehouse in memory whose requests are counted.
 struct Counted {
@@ -239,83 +239,56 @@ async fn a_join_of_versions_is_planned_on_plain_parquet() {
     }
 }
 
-/// A pool that remembers the most that was ever taken.
-#[derive(Debug)]
-struct PeakPool {
-    inner: FairSpillPool,
-    peak: AtomicUsize,
-}
-
-impl PeakPool {
-    fn new(bytes: usize) -> Self {
-        Self { inner: FairSpillPool::new(bytes), peak: AtomicUsize::new(0) }
-    }
-
-    fn note(&self) {
-        self.peak.fetch_max(self.inner.reserved(), Ordering::SeqCst);
-    }
-}
-
-impl std::fmt::Display for PeakPool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "peak of {}", self.inner)
-    }
-}
-
-impl MemoryPool for PeakPool {
-    fn name(&self) -> &str {
-        "peak"
-    }
-
-    fn register(&self, consumer: &MemoryConsumer) {
-        self.inner.register(consumer);
-    }
-
-    fn unregister(&self, consumer: &MemoryConsumer) {
-        self.inner.unregister(consumer);
-    }
-
-    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.inner.grow(reservation, additional);
-        self.note();
-    }
-
-    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.inner.shrink(reservation, shrink);
-    }
-
-    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        self.inner.try_grow(reservation, additional)?;
-        self.note();
-        Ok(())
-    }
-
-    fn reserved(&self) -> usize {
-        self.inner.reserved()
-    }
-
-    fn memory_limit(&self) -> MemoryLimit {
-        self.inner.memory_limit()
-    }
-}
-
-/// Rows whose keys come in no order, ten times as much as the pool holds.
-#[tokio::test]
-async fn a_load_of_ten_times_the_pool_stays_within_it() {
-    const POOL: usize = 40 << 20;
-    const ROW: usize = 1_024;
-    const ROWS: usize = 10 * POOL / ROW;
-    let pool = Arc::new(PeakPool::new(POOL));
+/// Rows whose keys come in no order, many times as much as the pool holds, whatever their width; then what was written is
+/// compacted in the same pool.
+async fn a_load_stays_within_the_pool(pool_bytes: usize, width: usize, batch_rows: usize) {
+    let rows = 6 * pool_bytes / width;
+    let pool = Arc::new(PeakPool::new(pool_bytes));
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool) as _).build_arc().unwrap();
     let tt = TimeTravel::with_store(store(Arc::new(InMemory::new()))).await.unwrap();
     let session = Session::with_runtime(tt, runtime).await;
     session.ok("CREATE TABLE t (k BIGINT PRIMARY KEY, v STRING)").await;
-    let value = format!("repeat(chr(CAST(97 + value % 26 AS BIGINT)), {})", ROW - 8);
-    session.ok(&format!("INSERT INTO t SELECT (value * 7919) % {ROWS}, {value} FROM generate_series(1, {ROWS})")).await;
-    let peak = pool.peak.load(Ordering::SeqCst);
-    println!("{} MB in, pool {} MB, peak {} MB", (ROWS * ROW) >> 20, POOL >> 20, peak >> 20);
-    assert!(peak <= POOL, "peak {peak}");
-    assert!(peak > POOL / 10, "the pool was not used: peak {peak}");
+    session.ok(&format!("SET datafusion.execution.batch_size = {batch_rows}")).await;
+    let value = format!("repeat(chr(CAST(97 + value % 26 AS BIGINT)), {})", width.saturating_sub(8).max(1));
+    let load = |rows: usize, factor: usize| {
+        format!("INSERT INTO t SELECT (value * {factor}) % {rows}, {value} FROM generate_series(1, {rows})")
+    };
+    session.ok(&load(rows, 7_919)).await;
+    let peak = pool.peak.swap(0, Ordering::SeqCst);
+    println!("{width}: {} MB in, pool {} MB, peak {} MB", (rows * width) >> 20, pool_bytes >> 20, peak >> 20);
+    assert!(peak <= pool_bytes, "peak {peak}");
+    assert!(peak > pool_bytes / 10, "the pool was not used: peak {peak}");
     assert_eq!(pool.reserved(), 0, "memory that nobody uses any more is given back");
-    assert_eq!(session.number("SELECT count(DISTINCT k) FROM t").await as usize, ROWS);
+    assert_eq!(session.number("SELECT count(DISTINCT k) FROM t").await as usize, rows);
+    for factor in [7, 11, 13] {
+        session.ok(&load(rows / 10, factor)).await;
+    }
+    let before = session.run("SELECT count(*), sum(k), max(length(v)) FROM t").await.unwrap();
+    for kind in ["MINOR", "MAJOR"] {
+        pool.peak.store(0, Ordering::SeqCst);
+        let versions = session.number("SELECT CAST(get_latest_version('t') AS BIGINT)").await;
+        session.ok(&format!("ALTER TABLE t COMPACT {kind}")).await;
+        let peak = pool.peak.load(Ordering::SeqCst);
+        println!("{width}: COMPACT {kind}, peak {} MB", peak >> 20);
+        assert!(peak <= pool_bytes, "{kind} {peak}");
+        assert_eq!(pool.reserved(), 0);
+        assert_eq!(session.number("SELECT CAST(get_latest_version('t') AS BIGINT)").await, versions + 1);
+        assert_eq!(session.run("SELECT count(*), sum(k), max(length(v)) FROM t").await.unwrap(), before, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_load_of_narrow_rows_stays_within_the_pool() {
+    a_load_stays_within_the_pool(16 << 20, 64, 8_192).await;
+}
+
+#[tokio::test]
+async fn a_load_of_rows_of_a_kilobyte_stays_within_the_pool() {
+    a_load_stays_within_the_pool(40 << 20, 1_024, 8_192).await;
+}
+
+/// A batch of 256 of them is as large as the pool.
+#[tokio::test]
+async fn a_load_of_rows_of_64_kilobytes_stays_within_the_pool() {
+    a_load_stays_within_the_pool(16 << 20, 65_536, 256).await;
 }
