@@ -25,4 +25,5 @@ mod sql_model;
 mod sql_page;
 mod statements;
 mod tpch;
+mod two_logs;
 mod verify;
