@@ -168,7 +168,7 @@ impl Changes<'_> {
             let table_name = self.table.name.to_string().into();
             let request =
                 KeptRequest { table_name, table: self.table.id, schema: Arc::clone(self.schema), file: entry, rows };
-            let kept = self.warehouse.scanner().kept_stream(task, &request)?;
+            let kept = self.warehouse.scanner().kept_stream(task, &request).await?;
             let kept = with_partition_values(kept, self.schema, &values)?;
             let request = WriteRequest { buckets: 1, ..self.request(FileKind::Base, true) };
             let written = write(request, kept, Arc::clone(task)).await?.files;
