@@ -104,7 +104,7 @@ const ROWS: &[Row] = &[
     always("SELECT", "SELECT * FROM tables()"),
     always("SELECT", "SELECT * FROM audit()"),
     needs("VERSION AS OF", "SELECT * FROM t VERSION AS OF 1"),
-    needs("VERSION AS OF", "SELECT * FROM other VERSION AS OF get_latest_version('t')"),
+    needs("VERSION AS OF", "SELECT * FROM other VERSION AS OF get_latest_version('t') - 1"),
     needs("TIMESTAMP AS OF", "SELECT * FROM t TIMESTAMP AS OF now()"),
     needs("VERSION BETWEEN", "SELECT * FROM t VERSION BETWEEN 1 AND 2"),
     needs("TIMESTAMP BETWEEN", "SELECT * FROM t TIMESTAMP BETWEEN get_latest_timestamp('t', 2) AND get_latest_timestamp('t')"),
