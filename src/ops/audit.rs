@@ -73,7 +73,9 @@ async fn of_catalog(pin: &Pin) -> Result<Vec<AuditRow>> {
                 CatalogAction::DropTable { id, .. } if is_gone(id) => Some(row(&info, name_of(id), taken(&info))),
                 CatalogAction::UndropTable { id, .. } if is_gone(id) => Some(row(&info, name_of(id), "RESTORE")),
                 CatalogAction::PurgeTable { id } => Some(row(&info, name_of(id), "PURGE")),
-                CatalogAction::Setting { key, value } => Some(row(&info, "project".into(), set(&key, value.as_deref()))),
+                CatalogAction::Setting { key, value } => {
+                    Some(row(&info, "project".into(), set(&key, value.as_deref())))
+                }
                 _ => None,
             });
         }
@@ -91,7 +93,9 @@ async fn of_table(pin: &Pin, table: Arc<CatalogTable>) -> Result<Vec<AuditRow>> 
     let mut rows = Vec::new();
     for info in log.commits(&snapshot, Lsn::FIRST, snapshot.lsn).await? {
         match info.operation {
-            Operation::Drop => rows.extend(objects(table, &snapshot, &info)?.map(|name| row(&info, name, taken(&info)))),
+            Operation::Drop => {
+                rows.extend(objects(table, &snapshot, &info)?.map(|name| row(&info, name, taken(&info))))
+            }
             Operation::Restore | Operation::Purge | Operation::Vacuum => {
                 let word = info.operation.as_str();
                 rows.extend(objects(table, &snapshot, &info)?.map(|name| row(&info, name, word)));
@@ -104,11 +108,7 @@ async fn of_table(pin: &Pin, table: Arc<CatalogTable>) -> Result<Vec<AuditRow>> 
 }
 
 /// The partitions that the commit touched, or the table.
-fn objects(
-    table: &CatalogTable,
-    snapshot: &TableSnapshot,
-    info: &CommitInfo,
-) -> Result<impl Iterator<Item = String>> {
+fn objects(table: &CatalogTable, snapshot: &TableSnapshot, info: &CommitInfo) -> Result<impl Iterator<Item = String>> {
     let schema = snapshot.state.schema()?;
     let touched = info.summary.touched.iter().filter_map(|touched| snapshot.state.partition(touched.id));
     let mut names: Vec<String> = match schema.partition_columns.is_empty() || info.operation == Operation::Purge {
@@ -142,8 +142,7 @@ async fn settings(
             Action::Lifecycle { enabled, .. } => rows.push(row(info, table.name.to_string(), switched(enabled))),
             Action::PartitionLifecycle { id, enabled } => {
                 let entry = snapshot.state.partition(id);
-                let name =
-                    entry.map_or_else(|| id.to_string(), |entry| partition(table, &schema, &entry.values));
+                let name = entry.map_or_else(|| id.to_string(), |entry| partition(table, &schema, &entry.values));
                 rows.push(row(info, name, switched(enabled)));
             }
             _ => {}

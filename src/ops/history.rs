@@ -123,7 +123,9 @@ fn check(table: &PinnedTable, schema: &TableSchema, filter: &HistoryFilter) -> R
     let partitioned = !schema.partition_columns.is_empty();
     let unknown = |what: String| {
         let name = &table.name;
-        let message = format!("table {name} has no partition {what}: SHOW HISTORY FOR TABLE {name} lists those that it has or had");
+        let message = format!(
+            "table {name} has no partition {what}: SHOW HISTORY FOR TABLE {name} lists those that it has or had"
+        );
         Err(Error::new(Code::PartitionNotFound, message))
     };
     for values in &filter.values {

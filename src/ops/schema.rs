@@ -2,9 +2,7 @@
 
 use super::{Pin, drop, view};
 use crate::auth::{Privilege, Target};
-use crate::catalog::{
-    CatalogAction, CatalogSnapshot, CatalogState, DEFAULT_SCHEMA, Object, TableName, check_name,
-};
+use crate::catalog::{CatalogAction, CatalogSnapshot, CatalogState, DEFAULT_SCHEMA, Object, TableName, check_name};
 use crate::error::{Code, Error, Result};
 use crate::log::{Attempt, Operation};
 

@@ -73,9 +73,7 @@ pub async fn sizes(pin: &Pin) -> Result<Vec<(TableRow, TableSizes)>> {
         let snapshot = pin.warehouse().table_log(row.id).snapshot().await?;
         let visible = snapshot.state.visible_at(snapshot.lsn);
         let is_ours = |entry: &&std::sync::Arc<FileEntry>| entry.file.owner.is_none();
-        let read = |entry: &&std::sync::Arc<FileEntry>| {
-            snapshot.state.is_alive() && entry.visible.is_open()
-        };
+        let read = |entry: &&std::sync::Arc<FileEntry>| snapshot.state.is_alive() && entry.visible.is_open();
         let sizes = TableSizes {
             rows: visible.iter().map(|entry| entry.file.rows.saturating_sub(entry.file.tombstones)).sum(),
             bytes: visible.iter().map(|entry| entry.file.size).sum(),

@@ -93,9 +93,8 @@ pub(super) async fn relations(
                     ReadRange::Between(a, b)
                 }
                 _ => {
-                    let message = format!(
-                        "{name}(..): write at('table', version or time) or incremental('table', from, to)"
-                    );
+                    let message =
+                        format!("{name}(..): write at('table', version or time) or incremental('table', from, to)");
                     return Err(Error::new(Code::InvalidArgument, message));
                 }
             },

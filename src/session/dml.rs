@@ -15,8 +15,8 @@ use datafusion::logical_expr::{DmlStatement, Expr, ExprSchemable, LogicalPlan, L
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast;
 
-use super::{constant, defaults};
 use super::run::{Run, written_table};
+use super::{constant, defaults};
 use crate::auth::Privilege;
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
@@ -152,7 +152,9 @@ pub(super) async fn plan_insert(
     let query = DFStatement::Statement(Box::new(ast::Statement::Query(source)));
     let (state, source) = run.plan(query).await?;
     let input = Arc::new(fitted(source, &name, &target, &columns)?);
-    let target = provider_as_source(Arc::new(target.with_target(Target::Undecided(WriteScope { named }))));
+    let target = provider_as_source(Arc::new(
+        target.with_target(Target::Undecided(WriteScope { named, ..WriteScope::default() })),
+    ));
     let op = if insert.overwrite { InsertOp::Overwrite } else { InsertOp::Append };
     let plan = LogicalPlan::Dml(DmlStatement::new(insert.table.reference(), target, WriteOp::Insert(op), input));
     Ok((state, plan))

@@ -7,6 +7,7 @@ mod constant;
 mod create;
 mod defaults;
 mod dml;
+mod dml_forms;
 mod extension;
 mod overlay;
 mod pins;
@@ -16,6 +17,7 @@ mod run;
 mod show;
 mod target;
 mod truncate;
+mod verify;
 mod views;
 
 use std::fmt;

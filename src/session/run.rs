@@ -13,7 +13,9 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, target, truncate, views};
+use super::{
+    TimeTravel, alter, bind, create, dml, dml_forms, overlay, prepared, restore, show, target, truncate, verify, views,
+};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
@@ -189,7 +191,7 @@ pub(super) async fn run(
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
         Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
-        Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
+        Statement::Verify(table) => verify::run(&mut run, &table).await,
         Statement::SetProject(_) => Err(later("SETPROJECT", "a warehouse")),
     }
 }
@@ -255,12 +257,13 @@ pub(super) async fn plan(
     mut statement: DFStatement,
     depth: usize,
 ) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+    let written_as = dml_forms::rewrite(&mut statement, state, pins).await?;
     let planned = tables(pins, state, &statement, depth).await?;
     bind::functions(&mut statement, state, pins).await?;
     let bound = bind::relations(&mut statement, state, pins).await?;
     let mut at = overlay::state(state, pins, &planned).await?;
     at.register_relation_planner(Arc::new(bound))?;
-    let plan = at.statement_to_plan(statement).await?;
+    let plan = dml_forms::written_as(at.statement_to_plan(statement).await?, written_as)?;
     Ok((at, plan))
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod compaction;
 mod counting;
 mod docs;
 mod file_choice;
@@ -15,6 +16,7 @@ mod insert_order;
 mod lake;
 mod laws;
 mod ordinary;
+mod pool;
 mod privileges;
 mod processes;
 mod protocol;
@@ -23,3 +25,5 @@ mod sql_model;
 mod sql_page;
 mod statements;
 mod tpch;
+mod two_logs;
+mod verify;

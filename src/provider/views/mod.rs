@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod partitions;
 pub(crate) mod tables;
+pub(crate) mod verify;
 
 use chrono::DateTime;
 use datafusion::arrow::array::timezone::Tz;

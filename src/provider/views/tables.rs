@@ -1,7 +1,7 @@
 //! `SHOW HISTORY FOR TABLES` and `tables()`.
 
-use datafusion::arrow::array::timezone::Tz;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::timezone::Tz;
 use datafusion::common::Result;
 
 use super::columns::Nulls::{Never, Some as Nullable};

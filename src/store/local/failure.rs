@@ -71,7 +71,9 @@ pub(super) fn io(operation: &str, path: &FsPath, source: io::Error) -> Error {
         // A path through a file is as little there as one through nothing.
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound { path: text, source: source.into() },
         io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: text, source: source.into() },
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Error::PermissionDenied { path: text, source: source.into() },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Error::PermissionDenied { path: text, source: source.into() }
+        }
         _ => Error::Generic { store: STORE, source: format!("cannot {operation} {text}: {source}").into() },
     }
 }
