@@ -8,6 +8,7 @@
 
 mod architecture;
 mod counting;
+mod dml_model;
 mod docs;
 mod file_choice;
 mod format;
