@@ -17,9 +17,7 @@ use crate::auth::Caller;
 use crate::error::{Code, Error};
 use crate::log::{Lifetime, Operation};
 use crate::scan::{KeptRequest, numbered};
-use crate::table::{
-    FileEntry, FileKind, Order, PartitionValues, Precondition, TableSchema, TableSnapshot, properties,
-};
+use crate::table::{FileEntry, FileKind, Order, PartitionValues, Precondition, TableSchema, TableSnapshot, properties};
 use crate::write::changes::{self, Touched};
 use crate::write::{Duplicates, Limits, WriteRequest, WrittenFile, cleanup, write};
 
@@ -82,8 +80,7 @@ impl Changes<'_> {
         let mut rest = written;
         while let Some(first) = rest.first() {
             // Files come by partition.
-            let (of_partition, others) =
-                rest.split_at(rest.partition_point(|file| file.values == first.values).max(1));
+            let (of_partition, others) = rest.split_at(rest.partition_point(|file| file.values == first.values).max(1));
             rest = others;
             let partition = snapshot.state.open_partition(&first.values);
             let old: Vec<Arc<FileEntry>> = visible
@@ -170,7 +167,7 @@ impl Changes<'_> {
             let table_name = self.table.name.to_string().into();
             let request =
                 KeptRequest { table_name, table: self.table.id, schema: Arc::clone(self.schema), file: entry, rows };
-            let kept = self.warehouse.scanner().kept_stream(task, &request)?;
+            let kept = self.warehouse.scanner().kept_stream(task, &request).await?;
             let kept = with_partition_values(kept, self.schema, &values)?;
             let request = WriteRequest { buckets: 1, ..self.request(FileKind::Base, true) };
             let written = write(request, kept, Arc::clone(task)).await?.files;

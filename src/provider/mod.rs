@@ -12,7 +12,7 @@ pub mod views;
 
 pub(crate) use catalog::{PinSource, TimeTravelCatalog};
 pub(crate) use dml::DmlRule;
-pub(crate) use functions::{AtFunction, HistoryFunction, IncrementalFunction, WarehouseHistory, history_table};
+pub(crate) use functions::{AtFunction, IncrementalFunction, Listing, ListingFunction, WarehouseHistory};
 pub(crate) use names::{Warehouses, resolve};
 pub(crate) use relation::{BoundRelations, RelationGuard};
 pub use table::TimeTravelTable;

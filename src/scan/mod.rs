@@ -15,10 +15,10 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use files::{PartitionFiles, incremental, visible};
 pub(crate) use files::{FILE, ROW, numbered, row_ids};
-pub(crate) use plan::{ScanRequest, with_row_ids};
+pub use files::{PartitionFiles, incremental, visible};
 pub use plan::{ReadRange, Scanner};
+pub(crate) use plan::{ScanRequest, with_row_ids};
 pub use prune::is_partition_filter;
 pub(crate) use sorted::{KeptRequest, SortedRequest};
 pub use source::MergeSource;

@@ -16,8 +16,8 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     AssignmentTarget, Delete, Expr, FromTable, Ident, Join, JoinConstraint, JoinOperator, Merge, MergeAction,
-    MergeClause, MergeClauseKind, MergeUpdateExpr, ObjectName, ObjectNamePart, SetExpr, Statement as SqlStatement, TableFactor,
-    TableWithJoins, Update, UpdateTableFromKind, Value, VisitMut, VisitorMut,
+    MergeClause, MergeClauseKind, MergeUpdateExpr, ObjectName, ObjectNamePart, SetExpr, Statement as SqlStatement,
+    TableFactor, TableWithJoins, Update, UpdateTableFromKind, Value, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;

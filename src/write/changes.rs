@@ -133,11 +133,7 @@ impl Layout {
     }
 
     /// The tombstones, and the rows with new values.
-    fn split(
-        &self,
-        batch: &RecordBatch,
-        counts: &Mutex<Counts>,
-    ) -> Result<impl Iterator<Item = RecordBatch> + use<>> {
+    fn split(&self, batch: &RecordBatch, counts: &Mutex<Counts>) -> Result<impl Iterator<Item = RecordBatch> + use<>> {
         let changes = changes(batch, self.columns)?;
         let old: Vec<&ArrayRef> = batch.columns().iter().skip(self.columns + 1).collect();
         let stays = self.stays(batch, &old)?;
@@ -158,9 +154,8 @@ impl Layout {
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.changes += batch.num_rows() as u64;
         counts.gone += gone.num_rows() as u64;
-        counts.new += last(&image).map_or(0, |roles| {
-            roles.values().iter().filter(|role| **role == Role::New.code()).count() as u64
-        });
+        counts.new += last(&image)
+            .map_or(0, |roles| roles.values().iter().filter(|role| **role == Role::New.code()).count() as u64);
         Ok([gone, image].into_iter().filter(|batch| batch.num_rows() > 0))
     }
 

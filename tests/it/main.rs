@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod compaction;
 mod counting;
 mod dml_model;
 mod docs;
@@ -16,8 +17,14 @@ mod insert_order;
 mod lake;
 mod laws;
 mod ordinary;
+mod pool;
+mod privileges;
 mod processes;
 mod protocol;
 mod slt;
 mod sql_model;
+mod sql_page;
+mod statements;
 mod tpch;
+mod two_logs;
+mod verify;

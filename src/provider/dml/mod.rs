@@ -51,11 +51,7 @@ impl AnalyzerRule for DmlRule {
     }
 }
 
-fn rewrite(
-    dml: DmlStatement,
-    table: &TimeTravelTable,
-    config: &ConfigOptions,
-) -> Result<Transformed<LogicalPlan>> {
+fn rewrite(dml: DmlStatement, table: &TimeTravelTable, config: &ConfigOptions) -> Result<Transformed<LogicalPlan>> {
     let Target::Undecided(scope) = table.target() else { return Ok(Transformed::no(LogicalPlan::Dml(dml))) };
     let (op, intent, input) = match &dml.op {
         WriteOp::Insert(op @ (InsertOp::Append | InsertOp::Overwrite)) => {
@@ -74,7 +70,12 @@ fn rewrite(
         other => return Err(unsupported(other, table)),
     };
     let target = provider_as_source(Arc::new(table.with_target(Target::Decided(intent))));
-    Ok(Transformed::yes(LogicalPlan::Dml(DmlStatement::new(dml.table_name, target, WriteOp::Insert(op), Arc::new(input)))))
+    Ok(Transformed::yes(LogicalPlan::Dml(DmlStatement::new(
+        dml.table_name,
+        target,
+        WriteOp::Insert(op),
+        Arc::new(input),
+    ))))
 }
 
 fn change(operation: Operation, input: LogicalPlan) -> (InsertOp, WriteIntent, LogicalPlan) {
