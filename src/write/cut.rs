@@ -102,8 +102,7 @@ fn used_by(array: &ArrayRef) -> usize {
         DataType::Utf8View => array.as_any().downcast_ref::<StringViewArray>().map_or(0, used_by_views),
         DataType::BinaryView => array.as_any().downcast_ref::<BinaryViewArray>().map_or(0, used_by_views),
         DataType::List(_) => {
-            let inner =
-                |a: &ListArray| part(a.values(), start(a.value_offsets().first()), narrow(a.value_offsets()));
+            let inner = |a: &ListArray| part(a.values(), start(a.value_offsets().first()), narrow(a.value_offsets()));
             4 * rows + array.as_list_opt::<i32>().map_or(0, inner)
         }
         DataType::LargeList(_) => {

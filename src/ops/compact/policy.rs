@@ -62,7 +62,7 @@ pub fn due(snapshot: &TableSnapshot, policy: &CompactionPolicy) -> Result<Vec<(P
 }
 
 /// Whether a partition with these files is due.
-fn one(files: &[Arc<FileEntry>], keyed: bool, policy: &CompactionPolicy) -> Option<Compaction> {
+pub(super) fn one(files: &[Arc<FileEntry>], keyed: bool, policy: &CompactionPolicy) -> Option<Compaction> {
     let enough = |choose: Choose| {
         let count = |files: &[Arc<FileEntry>]| orders(files) as u64 >= policy.delta_count;
         choose(files, keyed).iter().any(|inputs| count(&inputs.files))
