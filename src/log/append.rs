@@ -148,7 +148,7 @@ impl<S: State> Log<S> {
                 Code::ClockSkew,
                 format!(
                     "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again",
-                    self.name(),
+                    snapshot.state.title().unwrap_or_else(|| format!("the {}", self.name())),
                     snapshot.time(),
                     ahead.as_secs(),
                 ),

@@ -1,9 +1,9 @@
-//! Committing written files: INSERT INTO, INSERT OVERWRITE, DELETE, UPDATE and MERGE of a keyed table.
+//! Committing written files: INSERT INTO, INSERT OVERWRITE, and UPDATE, DELETE and MERGE of a keyed table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{self, NewFiles, Replaced};
-use super::{PinnedTable, Warehouse};
+use super::{PinnedTable, Warehouse, alter};
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::log::{Committed, Operation};
@@ -45,6 +45,7 @@ pub async fn commit(
     files: Vec<WrittenFile>,
     intent: WriteIntent,
 ) -> Result<Committed<TableState>> {
+    alter::finish_rename(warehouse, table).await?;
     let options = warehouse.commit_options(caller, intent.operation);
     let name = table.name.to_string();
     let base = &table.snapshot;

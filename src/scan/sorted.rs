@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::{DataFusionError, Result};
@@ -49,7 +50,37 @@ pub(crate) struct SortedRequest {
     pub(crate) with_tombstones: bool,
 }
 
+/// Some rows of one file.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptRequest {
+    /// What messages call the table.
+    pub(crate) table_name: Arc<str>,
+    /// The table.
+    pub(crate) table: TableId,
+    /// The columns that come out.
+    pub(crate) schema: Arc<TableSchema>,
+    /// The file.
+    pub(crate) file: Arc<FileEntry>,
+    /// A bit per row of the file.
+    pub(crate) rows: BooleanBuffer,
+}
+
 impl Scanner {
+    /// Some rows of one file, in its order, in the schema of a base file.
+    pub(crate) async fn kept_stream(
+        &self,
+        task: &Arc<TaskContext>,
+        request: &KeptRequest,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = request.schema.base_file();
+        let file = std::slice::from_ref(&request.file);
+        let groups = self.groups(&request.table_name, request.table, &request.schema, file)?;
+        let Some(group) = groups.first() else { return Ok(Box::pin(EmptyRecordBatchStream::new(schema))) };
+        let read = self.read(task, schema, false);
+        let width = width_of(&*self.files.footer(&group.source, &request.file.file, false).await?);
+        Ok(read.file(group, Arc::clone(&request.file), Some(request.rows.clone()), read.batch_rows(1, width)))
+    }
+
     /// The rows of the files that are alive among them, by key; of a table without a key by order of the files. The
     /// schema is that of a base file, or with tombstones that of a delta file.
     pub(crate) async fn sorted_stream(
@@ -62,18 +93,17 @@ impl Scanner {
         files.sort_by_key(|entry| (entry.order, entry.file.id));
         // Groups come by key and don't overlap; without a key a group is a file.
         let groups = self.groups(&request.table_name, request.table, &request.schema, &files)?;
-        let read = Read {
-            files: Arc::clone(&self.files),
-            cache: Arc::clone(&self.cache),
-            task: Arc::clone(task),
-            schema: Arc::clone(&schema),
-            with_tombstones: request.with_tombstones,
-        };
+        let read = self.read(task, Arc::clone(&schema), request.with_tombstones);
         let rows = stream::iter(groups).then(move |group| {
             let read = read.clone();
             async move { read.group(&group).await }
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten())))
+    }
+
+    fn read(&self, task: &Arc<TaskContext>, schema: SchemaRef, with_tombstones: bool) -> Read {
+        let (files, cache) = (Arc::clone(&self.files), Arc::clone(&self.cache));
+        Read { files, cache, task: Arc::clone(task), schema, with_tombstones }
     }
 }
 

@@ -2,15 +2,22 @@
 
 mod alter;
 mod bind;
+mod columns;
 mod constant;
 mod create;
+mod defaults;
 mod dml;
+mod dml_forms;
 mod extension;
 mod overlay;
 mod pins;
 mod prepared;
+mod restore;
 mod run;
 mod show;
+mod target;
+mod truncate;
+mod verify;
 mod views;
 
 use std::fmt;

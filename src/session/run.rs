@@ -13,7 +13,10 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, views};
+use super::{
+    TimeTravel, alter, bind, create, dml, dml_forms, overlay, prepared, restore, show, target, truncate, verify, views,
+};
+use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
@@ -138,7 +141,7 @@ pub(super) async fn run(
         Statement::DropSchema(drop) => match warehouse_of_schema(&mut run, &drop.name).await? {
             Some((pin, name)) => {
                 run.allow(Kind::Ddl)?;
-                schema::drop(&pin, &name, drop.if_exists).await?;
+                schema::drop(&pin, &name, drop.if_exists, drop.cascade).await?;
                 run.done()
             }
             None => foreign(&mut run, stock, &drop.name).await,
@@ -177,18 +180,18 @@ pub(super) async fn run(
         Statement::ShowHistory(statement) => show::history(&mut run, &statement).await,
         Statement::ShowPartitions(statement) => show::partitions(&mut run, &statement).await,
         Statement::Describe(describe) => match run.find(&describe.table).await? {
-            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name).await,
+            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name, &describe.table).await,
             _ => foreign(&mut run, stock, &describe.table).await,
         },
-        Statement::Truncate(truncate) => match run.find(&truncate.table).await? {
-            Some((_, name)) => Err(later("TRUNCATE", &name.to_string())),
-            None => foreign(&mut run, stock, &truncate.table).await,
+        Statement::Truncate(statement) => match run.find(&statement.table).await? {
+            Some((pin, name)) => truncate::table(&run, &pin, &name, &statement).await,
+            None => foreign(&mut run, stock, &statement.table).await,
         },
-        Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
+        Statement::Restore(statement) => restore::run(&mut run, statement).await,
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
         Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
-        Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
+        Statement::Verify(table) => verify::run(&mut run, &table).await,
         Statement::SetProject(_) => Err(later("SETPROJECT", "a warehouse")),
     }
 }
@@ -254,12 +257,13 @@ pub(super) async fn plan(
     mut statement: DFStatement,
     depth: usize,
 ) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+    let written_as = dml_forms::rewrite(&mut statement, state, pins).await?;
     let planned = tables(pins, state, &statement, depth).await?;
     bind::functions(&mut statement, state, pins).await?;
     let bound = bind::relations(&mut statement, state, pins).await?;
     let mut at = overlay::state(state, pins, &planned).await?;
     at.register_relation_planner(Arc::new(bound))?;
-    let plan = at.statement_to_plan(statement).await?;
+    let plan = dml_forms::written_as(at.statement_to_plan(statement).await?, written_as)?;
     Ok((at, plan))
 }
 
@@ -279,14 +283,27 @@ async fn tables(
     if references.iter().any(|reference| reference.schema() == Some("information_schema")) {
         every_view(pins, state, depth, &mut views).await?;
     }
+    let written = match target::written(statement) {
+        Some(path) => {
+            pins.locate(path.reference(), state.config_options()).await?.map(|(catalog, _, name)| (catalog, name))
+        }
+        None => None,
+    };
     for reference in references {
         let config = Arc::clone(state.config_options());
         let Some((catalog, pin, name)) = pins.locate(reference, &config).await? else { continue };
+        let privilege = match written.as_ref() == Some(&(catalog.clone(), name.clone())) {
+            true => Privilege::Update,
+            false => Privilege::Select,
+        };
+        let allowed = pin.warehouse().authorize(pin.caller(), privilege, &Target::Table(&name));
         match pin.catalog().state.object(&name) {
             Some(Object::Table(_)) => {
+                allowed?;
                 pin.table(&name).await?;
             }
             Some(Object::View(view)) => {
+                allowed?;
                 let table = views::plan_view(pins, state, &view, depth).await?;
                 views.insert((catalog, name), table);
             }
@@ -294,6 +311,8 @@ async fn tables(
                 && !functions.contains(&name.table)
                 && !knows(state, &catalog, &name).await? =>
             {
+                // What is not there looks like what may not be seen.
+                allowed?;
                 return Err(pin.missing(&name).into());
             }
             None => {}

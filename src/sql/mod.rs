@@ -28,7 +28,7 @@ pub use forms::{StatementSyntax, statement_syntax};
 pub(crate) use insert::{Insert, insert_of, insert_rewrite};
 pub(crate) use parser::{Parsed, Syntax, parse};
 pub(crate) use statement::{
-    AlterOperation, AlterTable, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath, PartitionRef,
-    PartitionSpec, ShowHistory, ShowPartitions, Statement, normalized,
+    AlterOperation, AlterTable, ColumnChange, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath,
+    PartitionRef, PartitionSpec, Restore, RestoreTarget, ShowHistory, ShowPartitions, Statement, Truncate, normalized,
 };
 pub(crate) use tokens::{is_complete, split};

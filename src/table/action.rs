@@ -100,6 +100,11 @@ pub enum Action {
         /// The file.
         file: FileId,
     },
+    /// The table has another name; the catalog decided so.
+    Rename {
+        /// The name.
+        name: String,
+    },
     /// The table is dropped.
     Drop,
     /// The table is back.
@@ -120,7 +125,7 @@ pub struct PartitionRef {
 pub struct CreateTable {
     /// Its id.
     pub id: TableId,
-    /// The name under which it was created, for a reader of the log; the catalog decides names.
+    /// The name under which it was created or last renamed, for a reader of the log; the catalog decides names.
     pub name: String,
     /// Its schema.
     pub schema: TableSchema,

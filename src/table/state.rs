@@ -183,12 +183,16 @@ impl State for TableState {
 
     const FEATURES: &'static [&'static str] = &[];
 
+    fn title(&self) -> Option<String> {
+        self.info.as_ref().map(|info| format!("table {}", info.create.name))
+    }
+
     fn apply(&mut self, header: &Header, actions: &[Action]) -> Result<Summary> {
         let mut replay = Replay { header, summary: Summary::default() };
         for action in actions {
             replay.action(self, action)?;
         }
-        replay.times(self)?;
+        replay.times(self, actions)?;
         Ok(replay.summary)
     }
 
@@ -318,6 +322,7 @@ impl Replay<'_> {
                 }
             }
             Action::Uncount { file } => self.file(state, *file)?.counted.close(lsn, cause),
+            Action::Rename { name } => state.info_mut()?.create.name.clone_from(name),
             Action::Drop => state.info_mut()?.life.close(lsn, cause),
             Action::Undrop => state.info_mut()?.life.open(lsn),
         }
@@ -393,7 +398,7 @@ impl Replay<'_> {
         self.summary.rows += file.rows;
         self.summary.files += 1;
         self.summary.bytes += file.size;
-        self.touch(partition, false);
+        self.count(partition, false, Some(file));
         Ok(())
     }
 
@@ -410,16 +415,31 @@ impl Replay<'_> {
     }
 
     fn touch(&mut self, id: PartitionId, created: bool) {
-        match self.summary.touched.iter_mut().find(|touched| touched.id == id) {
-            Some(touched) => touched.created |= created,
-            None => self.summary.touched.push(Touched { id, created }),
+        self.count(id, created, None);
+    }
+
+    fn count(&mut self, id: PartitionId, created: bool, added: Option<&DataFile>) {
+        let touched = &mut self.summary.touched;
+        // From the end: the files of a partition come one after another.
+        let at = touched.iter().rposition(|known| known.id == id).unwrap_or(touched.len());
+        if at == touched.len() {
+            touched.push(Touched { id, created: false, rows: 0, files: 0, bytes: 0 });
+        }
+        let Some(known) = touched.get_mut(at) else { return };
+        known.created |= created;
+        if let Some(file) = added {
+            known.rows += file.rows;
+            known.files += 1;
+            known.bytes += file.size;
         }
     }
 
-    /// LastModifiedTime follows data operations, but compaction is none; LastDDLTime follows ALTER.
-    fn times(&self, state: &mut TableState) -> Result<()> {
+    /// LastModifiedTime follows data operations, but compaction is none; LastDDLTime follows ALTER, but for TOUCH.
+    fn times(&self, state: &mut TableState, actions: &[Action]) -> Result<()> {
         let time = self.header.time;
+        let touches = !actions.is_empty() && actions.iter().all(|action| matches!(action, Action::Touch { .. }));
         match self.header.operation {
+            Operation::Alter if touches => {}
             Operation::Alter => state.info_mut()?.last_ddl = time,
             operation if operation.is_data() && operation != Operation::Compact => {
                 state.info_mut()?.modified = time;

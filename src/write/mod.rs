@@ -20,6 +20,7 @@ use crate::store::layout::{self, DataFileKind};
 use crate::store::{FileId, Path, Store, TableId};
 use crate::table::{DataFile, FileKind, PartitionValues, TableSchema};
 
+pub(crate) mod changes;
 mod check;
 mod cut;
 mod dedup;
@@ -44,7 +45,7 @@ pub type KindOf = Arc<dyn Fn(&PartitionValues) -> FileKind + Send + Sync>;
 pub enum Duplicates {
     /// The last to arrive stays.
     KeepLast,
-    /// Two rows are an error that names the statement, `UPDATE` or `MERGE`. A row stays beside tombstones of its key.
+    /// Two rows are an error that names the statement, `UPDATE` or `MERGE`. A row stays beside a tombstone of its key.
     Refuse(&'static str),
 }
 
@@ -133,7 +134,8 @@ pub struct WrittenFile {
 }
 
 /// Writes the rows: the table's columns in order, the partition columns, and where there are any the Boolean column
-/// `__tt_tombstone`; a row where that is true needs its key and partition only.
+/// `__tt_tombstone`; a row where that is true needs its key and partition only. What [`changes`] makes says more than
+/// that, and is held to more: of each key one row that was there, and one that stays.
 ///
 /// Nothing refers to the files until a commit does. On an error those that were written are deleted, as far as possible.
 ///

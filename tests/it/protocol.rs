@@ -359,6 +359,9 @@ verbs! {
     drop_table: "DROP TABLE t";
     create_schema: "CREATE SCHEMA s";
     insert_in_parts: "INSERT INTO large SELECT * FROM memory.public.large";
+    create_or_replace: "CREATE OR REPLACE TABLE t AS SELECT k, v + 1 AS v FROM t";
+    restore: "RESTORE TABLE t TO LSN '2'";
+    restore_as_new: "RESTORE TABLE t TO LSN '2' AS n";
     create_view: "CREATE VIEW w AS SELECT k FROM t";
 }
 

@@ -21,6 +21,7 @@ use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
 use crate::table::{FileEntry, FileKind, Order, PartitionValues};
+pub(super) use rewrite::with_partition_values;
 use rewrite::{Job, rewrite};
 
 /// How far a compaction goes.

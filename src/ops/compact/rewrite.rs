@@ -204,7 +204,7 @@ async fn run(
 }
 
 /// The rows with their partition's values after the table's columns, as the writer wants them.
-fn with_partition_values(
+pub(in crate::ops) fn with_partition_values(
     rows: SendableRecordBatchStream,
     schema: &TableSchema,
     values: &PartitionValues,
