@@ -113,12 +113,13 @@ async fn try_partition(
         limits: Limits::default(),
     };
     let written = write(request, rows, Arc::clone(task)).await?;
+    let begun: Vec<_> = written.files.iter().map(|written| written.begun).collect();
     let ids: Vec<_> = inputs.iter().map(|entry| entry.file.id).collect();
     let outputs = written.files.into_iter().map(|written| written.file).collect();
     let draft = plan::compact(&table.snapshot, &ids, outputs)?;
     let name = table.name.to_string();
     let plan = move |head: &TableSnapshot| draft.plan(head, &name);
-    let options = warehouse.commit_options(pin.caller(), Operation::Compact);
+    let options = warehouse.file_options(pin.caller(), Operation::Compact, begun);
     table.log.commit(table.snapshot.clone(), options, plan).await?;
     Ok(true)
 }

@@ -102,6 +102,9 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         let partition = PartitionRef { values: PartitionValues::default(), id: warehouse.fresh_partition() };
         actions.push(Action::OpenPartition(partition));
     }
+    // A table without a name is garbage to a sweep once it is old, also where it has no files.
+    let started = warehouse.store().now();
+    let begun: Vec<_> = content.iter().map(|file| file.begun).chain([started]).collect();
     for NewFiles { partition, files } in by_partition(warehouse, content) {
         for file in files {
             actions.push(Action::Add {
@@ -114,7 +117,7 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         }
     }
     let log = warehouse.table_log(table.id);
-    let options = warehouse.commit_options(pin.caller(), Operation::Create);
+    let options = warehouse.file_options(pin.caller(), Operation::Create, begun.iter().copied());
     let binding = options.commit.follow_up("bind");
     log.commit(Snapshot::empty().into(), options, move |head| match head.is_empty() {
         true => Ok(Attempt::Actions(actions.clone())),
@@ -127,7 +130,7 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
             other => other?,
         }
     }
-    let mut options = warehouse.commit_options(pin.caller(), Operation::Create);
+    let mut options = warehouse.file_options(pin.caller(), Operation::Create, begun);
     options.commit = binding;
     let skip = table.if_exists == IfExists::Skip;
     let partitioned = !table.schema.partition_columns.is_empty();

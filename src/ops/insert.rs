@@ -45,7 +45,7 @@ pub async fn commit(
     files: Vec<WrittenFile>,
     intent: WriteIntent,
 ) -> Result<Committed<TableState>> {
-    let options = warehouse.commit_options(caller, intent.operation);
+    let options = warehouse.file_options(caller, intent.operation, files.iter().map(|file| file.begun));
     let name = table.name.to_string();
     let base = &table.snapshot;
     let mut values: BTreeSet<PartitionValues> = files.iter().map(|file| file.values.clone()).collect();

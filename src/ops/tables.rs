@@ -34,7 +34,7 @@ pub fn all(pin: &Pin) -> Result<Vec<TableRow>> {
         created: table.created,
         dropped: table.dropped.map(|(_, time)| time),
     };
-    let mut rows: Vec<TableRow> = pin.catalog().state.tables().map(row).collect();
+    let mut rows: Vec<TableRow> = pin.catalog().state.tables().filter(|table| table.purged.is_none()).map(row).collect();
     rows.sort_by(|a, b| (&a.name, a.created, a.id).cmp(&(&b.name, b.created, b.id)));
     Ok(rows)
 }

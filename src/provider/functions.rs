@@ -16,7 +16,7 @@ use datafusion::logical_expr::Expr;
 use datafusion_timetravel_udfs::TableHistory;
 
 use super::views::history as history_view;
-use super::{PinSource, TimeTravelTable, resolve, value};
+use super::{PinSource, TimeTravelOptions, TimeTravelTable, resolve, value};
 use crate::auth::Privilege;
 use crate::error::{Code, Error};
 use crate::log::Lsn;
@@ -67,7 +67,8 @@ impl TableFunctionImpl for AtFunction {
         wait(async move {
             let (pin, table) = history.table(&table, &config).await?;
             let spec = value::of_argument(&at, &config)?;
-            let lsn = version::as_of(&table, pin.now(), spec).await?;
+            let policy = TimeTravelOptions::of(&config).purged_history;
+            let lsn = version::as_of(&pin, &table, pin.now(), spec, policy).await?;
             Ok(Arc::new(TimeTravelTable::new(pin, table, ReadRange::At(lsn))?) as Arc<dyn TableProvider>)
         })
     }

@@ -13,7 +13,7 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, views};
+use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, sweep, views};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
@@ -186,10 +186,10 @@ pub(super) async fn run(
         },
         Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
-        Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
-        Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
+        Statement::Purge(purge) => sweep::purge(&mut run, &purge).await,
+        Statement::Vacuum(vacuum) => sweep::vacuum(&mut run, &vacuum).await,
         Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
-        Statement::SetProject(_) => Err(later("SETPROJECT", "a warehouse")),
+        Statement::SetProject(set) => sweep::set_project(&mut run, &set).await,
     }
 }
 

@@ -15,7 +15,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::error::Error;
 use crate::store::layout::{self, DataFileKind};
-use crate::store::{FileId, Path, Store, TableId};
+use crate::store::{FileId, Path, Store, TableId, Timestamp};
 use crate::table::{DataFile, FileKind, PartitionValues, TableSchema};
 
 mod check;
@@ -115,6 +115,8 @@ pub struct WrittenFile {
     pub values: PartitionValues,
     /// The file.
     pub file: DataFile,
+    /// When writing it began.
+    pub begun: Timestamp,
 }
 
 /// Writes the rows: the table's columns in order, the partition columns, and where there are any the Boolean column

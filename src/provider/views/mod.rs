@@ -3,6 +3,7 @@
 pub(crate) mod describe;
 pub(crate) mod history;
 pub(crate) mod partitions;
+pub(crate) mod sweep;
 pub(crate) mod tables;
 
 use chrono::DateTime;
