@@ -29,6 +29,6 @@ pub(crate) use insert::{Insert, insert_of, insert_rewrite};
 pub(crate) use parser::{Parsed, Syntax, parse};
 pub(crate) use statement::{
     AlterOperation, AlterTable, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath, PartitionRef,
-    PartitionSpec, ShowHistory, ShowPartitions, Statement, normalized,
+    PartitionSpec, Purge, SetProject, ShowHistory, ShowPartitions, Statement, Vacuum, normalized,
 };
 pub(crate) use tokens::{is_complete, split};
