@@ -43,6 +43,34 @@ pub enum Privilege {
     Admin,
 }
 
+impl Privilege {
+    /// Every privilege.
+    pub const ALL: &'static [Self] = &[
+        Self::Select,
+        Self::Update,
+        Self::Alter,
+        Self::Drop,
+        Self::CreateTable,
+        Self::ShowHistory,
+        Self::List,
+        Self::Admin,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "Select",
+            Self::Update => "Update",
+            Self::Alter => "Alter",
+            Self::Drop => "Drop",
+            Self::CreateTable => "CreateTable",
+            Self::ShowHistory => "ShowHistory",
+            Self::List => "List",
+            Self::Admin => "Admin",
+        }
+    }
+}
+
 /// What a privilege is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target<'a> {
@@ -85,5 +113,8 @@ pub(crate) fn check(
         Target::Project => "the project".to_owned(),
         Target::Table(name) => format!("{name}"),
     };
-    Err(Error::new(Code::PermissionDenied, format!("{privilege:?} on {object} is not allowed for this caller")))
+    Err(Error::new(
+        Code::PermissionDenied,
+        format!("{} on {object} is not allowed for this caller", privilege.as_str()),
+    ))
 }

@@ -37,9 +37,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) now: Option<Timestamp>,
 
-    /// The caller, as history and audit show it
+    /// The caller, as history and audit show it, and as the policy knows it
     #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
     pub(crate) user: Option<String>,
+
+    /// Who may do what: a TOML file of [[allow]] entries with user, privilege and object [default: everything is
+    /// allowed]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
 
     /// Prints results only, neither row counts nor times
     #[arg(short, long)]

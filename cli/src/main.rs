@@ -10,6 +10,7 @@ mod confirm;
 mod editor;
 mod interrupt;
 mod meta;
+mod policy;
 mod print;
 mod repl;
 mod report;

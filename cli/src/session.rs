@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::catalogs;
 use crate::clock;
 use crate::interrupt::Interrupts;
+use crate::policy::Policy;
 use crate::{repl, script};
 
 /// Where tables are that live only as long as the session, for example external ones.
@@ -45,9 +46,10 @@ impl Shell {
     /// Opens the warehouses and a session on them.
     pub(crate) async fn open(args: &Args) -> Result<Self> {
         let names = catalogs::names(&args.warehouses, args.project.as_deref())?;
+        let policy = args.policy.as_deref().map(Policy::read).transpose()?.map(Arc::new);
         let mut warehouses = Vec::with_capacity(names.len());
         for warehouse in &args.warehouses {
-            warehouses.push(open_warehouse(&warehouse.root, args).await?);
+            warehouses.push(open_warehouse(&warehouse.root, args, policy.clone()).await?);
         }
 
         let registry = Arc::new(InstrumentedObjectStoreRegistry::new());
@@ -97,10 +99,13 @@ fn reads_stdin(args: &Args) -> bool {
     args.commands.is_empty() && args.files.is_empty()
 }
 
-async fn open_warehouse(root: &str, args: &Args) -> Result<TimeTravel> {
+async fn open_warehouse(root: &str, args: &Args, policy: Option<Arc<Policy>>) -> Result<TimeTravel> {
     let mut builder = TimeTravel::builder(root);
     if let Some(now) = args.now {
         builder = builder.clock(clock::pinned(now));
+    }
+    if let Some(policy) = policy {
+        builder = builder.authorizer(policy);
     }
     let warehouse = builder.build().await?;
     Ok(match &args.user {

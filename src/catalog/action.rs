@@ -31,6 +31,10 @@ pub enum CatalogAction {
         name: TableName,
         /// Whether it has partition columns.
         partitioned: bool,
+        /// The table that had the name and is dropped by this commit (CREATE OR REPLACE): the DROP in its own log
+        /// follows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<TableId>,
     },
     /// A table was dropped by commit `lsn` of its own log: its name is free.
     DropTable {
@@ -39,14 +43,14 @@ pub enum CatalogAction {
         /// The DROP in its log.
         lsn: Lsn,
     },
-    /// A table gets another name.
+    /// A table gets another name; a note in its own log follows.
     RenameTable {
         /// The table.
         id: TableId,
         /// The new name.
         name: TableName,
     },
-    /// A dropped table gets a name again; names the DROP that this undoes.
+    /// A dropped table gets a name again; names the DROP that this undoes. The RESTORE in its own log follows.
     UndropTable {
         /// The table.
         id: TableId,
@@ -101,12 +105,22 @@ pub struct CatalogTable {
     pub partitioned: bool,
     /// When its first name was bound.
     pub created: Timestamp,
-    /// The DROP in its log and the time at which its name was freed.
+    /// The DROP in its log and the time at which its name was freed. The LSN is 0 where another table took the name:
+    /// its log says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<(Lsn, Timestamp)>,
     /// The last DROP that an undrop undid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undrop: Option<Lsn>,
+    /// The commit of the catalog that decided that undrop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undrop_decided: Option<Lsn>,
+    /// The commit of the catalog that gave it its present name, where that is not its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rename_decided: Option<Lsn>,
+    /// The commit of the catalog that gave its name to another table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace_decided: Option<Lsn>,
     /// When it was purged for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purged: Option<Timestamp>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CatalogAction, CatalogTable, DEFAULT_SCHEMA, Object, ShareEntry, TableName, ViewEntry};
 use crate::error::{Code, Error, Result};
-use crate::log::{Header, State, StateRow, Summary};
+use crate::log::{Header, Lsn, State, StateRow, Summary};
 use crate::store::TableId;
 
 /// The state of the catalog's log.
@@ -124,7 +124,14 @@ impl State for CatalogState {
                 CatalogAction::DropSchema { schema } => {
                     self.schemas.remove(schema);
                 }
-                CatalogAction::CreateTable { id, name, partitioned } => {
+                CatalogAction::CreateTable { id, name, partitioned, replaces } => {
+                    if let Some(old) = replaces {
+                        let entry = self.table_mut(*old, &at)?;
+                        entry.dropped = Some((Lsn::ZERO, header.time));
+                        entry.replace_decided = Some(header.lsn);
+                        let freed = entry.name.clone();
+                        self.names.remove(&freed);
+                    }
                     self.bind(name, *id, &at)?;
                     let entry = CatalogTable {
                         id: *id,
@@ -133,6 +140,9 @@ impl State for CatalogState {
                         created: header.time,
                         dropped: None,
                         undrop: None,
+                        undrop_decided: None,
+                        rename_decided: None,
+                        replace_decided: None,
                         purged: None,
                     };
                     self.tables.insert(*id, Arc::new(entry));
@@ -146,6 +156,7 @@ impl State for CatalogState {
                 CatalogAction::RenameTable { id, name } => {
                     self.bind(name, *id, &at)?;
                     let entry = self.table_mut(*id, &at)?;
+                    entry.rename_decided = Some(header.lsn);
                     let old = std::mem::replace(&mut entry.name, name.clone());
                     self.names.remove(&old);
                 }
@@ -155,6 +166,7 @@ impl State for CatalogState {
                     entry.name = name.clone();
                     entry.dropped = None;
                     entry.undrop = Some(*lsn);
+                    entry.undrop_decided = Some(header.lsn);
                 }
                 CatalogAction::CreateView(view) => {
                     self.views.insert(view.name.clone(), Arc::new(view.clone()));

@@ -1,16 +1,18 @@
 //! ALTER TABLE: properties, lifecycle, comment, columns, partitions, name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::Field;
 
 use super::apply::apply;
-use super::{Pin, create, plan};
-use crate::auth::{Privilege, Target};
-use crate::catalog::{CatalogAction, TableName};
+use super::plan::ColumnEdit;
+use super::{Pin, PinnedTable, Warehouse, create, plan};
+use crate::auth::{Caller, Privilege, Target};
+use crate::catalog::{CatalogAction, CatalogSnapshot, TableName};
 use crate::error::{Code, Error, Result};
-use crate::log::{Attempt, Operation};
-use crate::table::{PartitionRef, PartitionValues, TableSnapshot};
+use crate::log::{Attempt, CommitOptions, Operation};
+use crate::table::{Action, PartitionRef, PartitionValues, TableSnapshot};
 
 /// What ALTER TABLE changes.
 #[derive(Debug, Clone)]
@@ -30,23 +32,26 @@ pub enum Change {
     Touch(Option<Vec<PartitionValues>>),
     /// The comment; none removes it.
     Comment(Option<String>),
-    /// Columns added.
-    AddColumns(Vec<Field>),
-    /// Columns dropped.
-    DropColumns(Vec<String>),
-    /// A column renamed.
-    RenameColumn {
-        /// Its name.
-        from: String,
-        /// Its new name.
-        to: String,
+    /// Columns added, after the others.
+    AddColumns {
+        /// Their names and types; comment and default are metadata.
+        columns: Vec<Field>,
+        /// Whether names that are taken are passed over.
+        if_not_exists: bool,
     },
-    /// A column widened.
-    WidenColumn {
+    /// Columns dropped.
+    DropColumns {
+        /// Their names.
+        columns: Vec<String>,
+        /// Whether unknown names are passed over.
+        if_exists: bool,
+    },
+    /// One column changed.
+    Column {
         /// Its name.
         column: String,
-        /// Its new type.
-        to: DataType,
+        /// The changes.
+        edit: ColumnEdit,
     },
     /// Empty partitions added.
     AddPartitions {
@@ -86,10 +91,17 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
         Change::Touch(None) => plan::touch_table(head, name),
         Change::Touch(Some(values)) => plan::touch_partitions(head, name, &values),
         Change::Comment(text) => plan::set_comment(head, name, text),
-        Change::AddColumns(fields) => plan::add_columns(head, name, fields),
-        Change::DropColumns(columns) => plan::drop_columns(head, name, &columns),
-        Change::RenameColumn { from, to } => plan::rename_column(head, name, &from, &to),
-        Change::WidenColumn { column, to } => plan::widen_column(head, name, &column, &to),
+        Change::AddColumns { mut columns, if_not_exists } => {
+            let schema = head.state.schema()?;
+            columns.retain(|column| !if_not_exists || schema.all().all(|known| known.name != *column.name()));
+            plan::add_columns(head, name, columns)
+        }
+        Change::DropColumns { mut columns, if_exists } => {
+            let schema = head.state.schema()?;
+            columns.retain(|column| !if_exists || schema.all().any(|known| known.name == *column));
+            plan::drop_columns(head, name, &columns)
+        }
+        Change::Column { column, edit } => plan::change_column(head, name, &column, &edit),
         Change::AddPartitions { if_not_exists, .. } => plan::add_partitions(head, name, add.clone(), if_not_exists),
     };
     apply(pin, name, privilege, Operation::Alter, plan).await.map(|_| ())
@@ -101,29 +113,48 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
 /// [`Code::TableExists`], [`Code::SchemaNotFound`].
 pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
     to.check()?;
-    let table = pin.table_for(name, Privilege::Alter).await?;
+    let table = pin.table_to_change(name, Privilege::Alter).await?;
     let warehouse = pin.warehouse();
     warehouse.authorize(pin.caller(), Privilege::CreateTable, &Target::Project)?;
     if *name == to {
         return Ok(());
     }
+    create::is_taken_by_a_dropped_table(pin, &to).await?;
     let options = warehouse.commit_options(pin.caller(), Operation::Alter);
-    let note = options.commit.follow_up("rename");
-    let (id, old) = (table.id, name.clone());
+    let (id, old, new) = (table.id, name.clone(), to.clone());
     let base = warehouse.catalog().snapshot().await?;
-    let plan = move |head: &crate::catalog::CatalogSnapshot| {
-        create::check_free(&head.state, &to)?;
+    let plan = move |head: &CatalogSnapshot| {
+        create::check_free(&head.state, &new)?;
         match head.state.table(id) {
             Some(entry) if entry.dropped.is_none() && entry.name == old => {
-                Ok(Attempt::Actions(vec![CatalogAction::RenameTable { id, name: to.clone() }]))
+                Ok(Attempt::Actions(vec![CatalogAction::RenameTable { id, name: new.clone() }]))
             }
             _ => Err(Error::new(Code::Conflict, format!("table {old} was dropped or renamed by somebody else"))),
         }
     };
     warehouse.catalog().commit(base, options, plan).await?;
-    let mut options = warehouse.commit_options(pin.caller(), Operation::Alter);
-    options.commit = note;
-    let plan =
-        |head: &TableSnapshot| Ok(if head.state.is_alive() { Attempt::Actions(vec![]) } else { Attempt::Nothing });
-    table.log.commit(table.snapshot, options, plan).await.map(|_| ())
+    finish_rename(warehouse, &PinnedTable { name: to, ..table }).await
+}
+
+/// Notes in the table's log the name that the catalog gave it, where that is missing: whoever renamed it may have
+/// crashed. Every verb that commits to the table's log calls this first.
+pub(super) async fn finish_rename(warehouse: &Warehouse, table: &PinnedTable) -> Result<()> {
+    if table.snapshot.state.info()?.create.name == table.name.to_string() {
+        return Ok(());
+    }
+    let catalog = warehouse.catalog().snapshot().await?;
+    let entry = catalog.state.table(table.id).filter(|entry| entry.dropped.is_none());
+    let Some((entry, lsn)) = entry.and_then(|entry| Some((entry, entry.rename_decided?))) else { return Ok(()) };
+    let decided = warehouse.catalog().info(&catalog, lsn).await?;
+    let caller = Caller { actor: decided.actor.clone(), reason: decided.reason.clone() };
+    let options = CommitOptions {
+        commit: decided.commit.follow_up("rename"),
+        ..warehouse.commit_options(&caller, Operation::Alter)
+    };
+    let name = entry.name.to_string();
+    let plan = move |head: &TableSnapshot| match head.state.is_alive() && head.state.info()?.create.name != name {
+        true => Ok(Attempt::Actions(vec![Action::Rename { name: name.clone() }])),
+        false => Ok(Attempt::Nothing),
+    };
+    table.log.commit(Arc::clone(&table.snapshot), options, plan).await.map(|_| ())
 }

@@ -18,7 +18,7 @@ pub(super) async fn apply<P>(
 where
     P: Fn(&TableSnapshot, &str) -> Plan + Send + 'static,
 {
-    let table = pin.table_for(name, privilege).await?;
+    let table = pin.table_to_change(name, privilege).await?;
     let options = pin.warehouse().commit_options(pin.caller(), operation);
     let name = name.to_string();
     table.log.commit(table.snapshot, options, move |head| plan(head, &name)).await

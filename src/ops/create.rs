@@ -1,16 +1,19 @@
 //! CREATE TABLE: the table's LSN 1 with its content first, then the name. Nothing is seen before the name is bound.
+//!
+//! OR REPLACE is decided by the commit that binds the name: it takes the name from the old table, whose DROP follows in
+//! its own log. So the name always stands for one of the two.
 
 use std::collections::BTreeMap;
 
 use super::insert::by_partition;
 use super::plan::NewFiles;
-use super::{Pin, drop, schema};
-use crate::auth::{Privilege, Target};
-use crate::catalog::{CatalogAction, CatalogState, TableName};
+use super::{Pin, Warehouse, plan, schema};
+use crate::auth::{Caller, Privilege, Target};
+use crate::catalog::{CatalogAction, CatalogSnapshot, CatalogState, Object, TableName};
 use crate::error::{Code, Error, Result};
-use crate::log::{Attempt, Operation, Snapshot};
-use crate::store::TableId;
-use crate::table::{Action, CreateTable, PartitionRef, PartitionValues, TableSchema, properties};
+use crate::log::{Attempt, CommitOptions, Operation, Snapshot};
+use crate::store::{TableId, Timestamp};
+use crate::table::{Action, CreateTable, PartitionRef, PartitionValues, TableSchema, TableSnapshot, properties};
 use crate::write::WrittenFile;
 
 /// What to do where the name is taken.
@@ -56,24 +59,31 @@ impl NewTable {
             properties::check(key, value, self.schema.is_keyed())?;
         }
         // A drop that was begun is finished here, which frees the name.
-        if self.is_taken_by_a_dropped_table(pin).await? {
+        if is_taken_by_a_dropped_table(pin, &self.name).await? {
             return Ok(true);
         }
         match check_free(&pin.catalog().state, &self.name) {
             Ok(()) => Ok(true),
             Err(error) if error.code() == Code::TableExists && self.if_exists == IfExists::Skip => Ok(false),
-            Err(error) if error.code() == Code::TableExists && self.if_exists == IfExists::Replace => Ok(true),
+            Err(error) if error.code() == Code::TableExists && self.if_exists == IfExists::Replace => {
+                pin.warehouse().authorize(pin.caller(), Privilege::Drop, &Target::Table(&self.name))?;
+                match pin.catalog().state.object(&self.name) {
+                    Some(Object::View(_)) => Err(is_a_view(&self.name)),
+                    _ => Ok(true),
+                }
+            }
             Err(error) => Err(error),
         }
     }
+}
 
-    async fn is_taken_by_a_dropped_table(&self, pin: &Pin) -> Result<bool> {
-        let taken = pin.catalog().state.object(&self.name).is_some();
-        match pin.table(&self.name).await {
-            Err(error) if taken && error.code() == Code::TableDropped => Ok(true),
-            Err(error) if taken && error.code() != Code::NotVersioned => Err(error),
-            _ => Ok(false),
-        }
+/// Whether the name is still bound to a table that was dropped; the drop is finished then.
+pub(super) async fn is_taken_by_a_dropped_table(pin: &Pin, name: &TableName) -> Result<bool> {
+    let taken = pin.catalog().state.object(name).is_some();
+    match pin.table(name).await {
+        Err(error) if taken && error.code() == Code::TableDropped => Ok(true),
+        Err(error) if taken && error.code() != Code::NotVersioned => Err(error),
+        _ => Ok(false),
     }
 }
 
@@ -102,7 +112,6 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         let partition = PartitionRef { values: PartitionValues::default(), id: warehouse.fresh_partition() };
         actions.push(Action::OpenPartition(partition));
     }
-    // A table without a name is garbage to a sweep once it is old, also where it has no files.
     let started = warehouse.store().now();
     let begun: Vec<_> = content.iter().map(|file| file.begun).chain([started]).collect();
     for NewFiles { partition, files } in by_partition(warehouse, content) {
@@ -116,37 +125,90 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
             });
         }
     }
-    let log = warehouse.table_log(table.id);
-    let options = warehouse.file_options(pin.caller(), Operation::Create, begun.iter().copied());
-    let binding = options.commit.follow_up("bind");
-    log.commit(Snapshot::empty().into(), options, move |head| match head.is_empty() {
+    let partitioned = !table.schema.partition_columns.is_empty();
+    let binding =
+        Binding { id: table.id, name: table.name, partitioned, if_exists: table.if_exists, begun };
+    begin(pin, binding, actions).await
+}
+
+/// A table whose first commit is at hand, and the name that it is to get.
+pub(super) struct Binding {
+    pub(super) id: TableId,
+    pub(super) name: TableName,
+    pub(super) partitioned: bool,
+    pub(super) if_exists: IfExists,
+    /// When what it stands on was begun: files, a share, or the statement itself. A table without a name is garbage to a
+    /// sweep once it is old.
+    pub(super) begun: Vec<Timestamp>,
+}
+
+/// Commits the table's LSN 1, then binds its name, which decides.
+pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> Result<()> {
+    let warehouse = pin.warehouse();
+    let Binding { id, name, partitioned, if_exists, begun } = binding;
+    let options = warehouse.file_options(pin.caller(), Operation::Create, begun);
+    let follow_up = options.commit.follow_up("bind");
+    let log = warehouse.table_log(id);
+    log.commit(Snapshot::empty().into(), options.clone(), move |head| match head.is_empty() {
         true => Ok(Attempt::Actions(actions.clone())),
         false => Err(Error::internal("a fresh table id that is in use")),
     })
     .await?;
-    if table.if_exists == IfExists::Replace && pin.catalog().state.object(&table.name).is_some() {
-        match drop::table(pin, &table.name).await {
-            Err(error) if matches!(error.code(), Code::TableDropped | Code::TableNotFound) => {}
-            other => other?,
-        }
-    }
-    let mut options = warehouse.file_options(pin.caller(), Operation::Create, begun);
-    options.commit = binding;
-    let skip = table.if_exists == IfExists::Skip;
-    let partitioned = !table.schema.partition_columns.is_empty();
-    let catalog = warehouse.catalog().snapshot().await?;
-    warehouse
-        .catalog()
-        .commit(catalog, options, move |head| match check_free(&head.state, &table.name) {
-            Ok(()) => {
-                let (id, name) = (table.id, table.name.clone());
-                Ok(Attempt::Actions(vec![CatalogAction::CreateTable { id, name, partitioned }]))
+    let options = CommitOptions { commit: follow_up, ..options };
+    let (own, caller) = (warehouse.clone(), pin.caller().clone());
+    let plan = move |head: &CatalogSnapshot| {
+        let bind = |replaces| CatalogAction::CreateTable { id, name: name.clone(), partitioned, replaces };
+        match (check_free(&head.state, &name), head.state.object(&name)) {
+            (Ok(()), _) => Ok(Attempt::Actions(vec![bind(None)])),
+            (Err(error), _) if error.code() != Code::TableExists => Err(error),
+            (Err(_), _) if if_exists == IfExists::Skip => Ok(Attempt::Nothing),
+            (Err(_), Some(Object::Table(old))) if if_exists == IfExists::Replace => {
+                own.authorize(&caller, Privilege::Drop, &Target::Table(&name))?;
+                Ok(Attempt::Actions(vec![bind(Some(old.id))]))
             }
-            Err(error) if skip && error.code() == Code::TableExists => Ok(Attempt::Nothing),
-            Err(error) => Err(error),
-        })
-        .await?;
-    Ok(())
+            (Err(_), Some(Object::View(_))) if if_exists == IfExists::Replace => Err(is_a_view(&name)),
+            (Err(error), _) => Err(error),
+        }
+    };
+    let catalog = warehouse.catalog().snapshot().await?;
+    let done = warehouse.catalog().commit(catalog, options, plan).await?;
+    let decided = done.lsn.filter(|_| if_exists == IfExists::Replace);
+    let replaced = done.snapshot.state.tables().find(|old| decided.is_some() && old.replace_decided == decided);
+    match replaced {
+        Some(old) => finish_replace(warehouse, old.id).await.map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Drops a table whose name CREATE OR REPLACE took, in its own log; nothing where it is done.
+///
+/// The name is free already, so this can wait until somebody asks for the table by its id.
+pub(super) async fn finish_replace(warehouse: &Warehouse, id: TableId) -> Result<std::sync::Arc<TableSnapshot>> {
+    let log = warehouse.table_log(id);
+    let snapshot = log.snapshot().await?;
+    if snapshot.is_empty() {
+        return Err(log.missing());
+    }
+    if !snapshot.state.is_alive() {
+        return Ok(snapshot);
+    }
+    let catalog = warehouse.catalog().snapshot().await?;
+    let entry = catalog.state.table(id).filter(|entry| entry.dropped.is_some());
+    let Some((entry, lsn)) = entry.and_then(|entry| Some((entry, entry.replace_decided?))) else {
+        return Ok(snapshot);
+    };
+    let decided = warehouse.catalog().info(&catalog, lsn).await?;
+    let caller = Caller { actor: decided.actor.clone(), reason: decided.reason.clone() };
+    let options = CommitOptions {
+        commit: decided.commit.follow_up("replace"),
+        ..warehouse.commit_options(&caller, Operation::Drop)
+    };
+    let gone = entry.name.to_string();
+    let plan = move |head: &TableSnapshot| match head.state.is_alive() {
+        true => plan::drop_table(head, &gone),
+        false => Ok(Attempt::Nothing),
+    };
+    Ok(log.commit(snapshot, options, plan).await?.snapshot)
 }
 
 /// Whether a table can be bound to the name.
@@ -159,4 +221,8 @@ pub(super) fn check_free(catalog: &CatalogState, name: &TableName) -> Result<()>
             format!("{name} exists already: choose another name, or rename it with ALTER TABLE {name} RENAME TO …"),
         )),
     }
+}
+
+fn is_a_view(name: &TableName) -> Error {
+    Error::new(Code::TableExists, format!("{name} is a view: DROP VIEW {name} first, or choose another name"))
 }

@@ -13,7 +13,7 @@ use crate::table::TableSnapshot;
 /// # Errors
 /// [`Code::TableNotFound`], [`Code::TableDropped`], [`Code::PermissionDenied`].
 pub async fn table(pin: &Pin, name: &TableName) -> Result<()> {
-    let table = pin.table_for(name, Privilege::Drop).await?;
+    let table = pin.table_to_change(name, Privilege::Drop).await?;
     let warehouse = pin.warehouse();
     let options = warehouse.commit_options(pin.caller(), Operation::Drop);
     let gone = name.to_string();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{self, NewFiles, Replaced};
-use super::{PinnedTable, Warehouse};
+use super::{PinnedTable, Warehouse, alter};
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::log::{Committed, Operation};
@@ -45,6 +45,7 @@ pub async fn commit(
     files: Vec<WrittenFile>,
     intent: WriteIntent,
 ) -> Result<Committed<TableState>> {
+    alter::finish_rename(warehouse, table).await?;
     let options = warehouse.file_options(caller, intent.operation, files.iter().map(|file| file.begun));
     let name = table.name.to_string();
     let base = &table.snapshot;

@@ -5,7 +5,7 @@
 
 use super::sweep::SweepRow;
 use super::vacuum::Run;
-use super::{Pin, PinnedTable, plan};
+use super::{Pin, PinnedTable, alter, plan};
 use crate::auth::Caller;
 use crate::catalog::{DEFAULT_SCHEMA, TableName};
 use crate::error::{Code, Result};
@@ -86,6 +86,7 @@ pub(super) async fn reclaim(
     if run == Run::Dry {
         return Ok(rows);
     }
+    alter::finish_rename(pin.warehouse(), table).await?;
     let caller = Caller { actor: ACTOR.to_owned(), reason: Some(reason) };
     let options = pin.warehouse().commit_options(&caller, Operation::Drop);
     let name = table.name.to_string();

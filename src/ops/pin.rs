@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Warehouse, drop};
+use super::{Warehouse, alter, create, drop, undrop};
 use crate::auth::{Caller, Privilege, Target};
 use crate::catalog::{CatalogSnapshot, CatalogTable, Object, TableName};
 use crate::error::{Code, Error, Result};
@@ -95,20 +95,33 @@ impl Pin {
         self.table(name).await
     }
 
+    /// As [`Pin::table_for`], for a verb that commits to the table's log: what was begun there is finished first.
+    pub(super) async fn table_to_change(&self, name: &TableName, privilege: Privilege) -> Result<PinnedTable> {
+        let table = self.table_for(name, privilege).await?;
+        alter::finish_rename(&self.warehouse, &table).await?;
+        Ok(table)
+    }
+
     async fn open(&self, name: &TableName, entry: &CatalogTable) -> Result<PinnedTable> {
         let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).get(&entry.id).cloned();
         if let Some(table) = known {
             return Ok(table);
         }
         let log = self.warehouse.table_log(entry.id);
-        let snapshot = log.snapshot().await?;
+        let mut snapshot = log.snapshot().await?;
         if snapshot.is_empty() {
             return Err(log.missing());
         }
         if !snapshot.state.is_alive() {
-            // A DROP is decided in the table's log; whoever decided it may have crashed before the name was freed.
-            drop::finish(&self.warehouse, entry, &snapshot).await?;
-            return Err(dropped(name, entry.id));
+            // A live name whose log ends in a DROP: an undrop is decided in the catalog, a drop in the table's log, and
+            // whoever decided it may have crashed before the other half.
+            match undrop::finish(&self.warehouse, entry.id, &snapshot).await? {
+                Some(finished) => snapshot = finished,
+                None => {
+                    drop::finish(&self.warehouse, entry, &snapshot).await?;
+                    return Err(dropped(name, entry.id));
+                }
+            }
         }
         let table = PinnedTable { name: name.clone(), id: entry.id, log, snapshot };
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,13 +144,8 @@ impl Pin {
                         format!("no table {name} has the id {id}: SHOW HISTORY FOR TABLES lists names and ids"),
                     )
                 })?;
-                let log = self.warehouse.table_log(entry.id);
-                let snapshot = log.snapshot().await?;
-                if snapshot.is_empty() {
-                    Err(log.missing())
-                } else {
-                    Ok(PinnedTable { name: name.clone(), id, log, snapshot })
-                }
+                let snapshot = create::finish_replace(&self.warehouse, id).await?;
+                Ok(PinnedTable { name: name.clone(), id, log: self.warehouse.table_log(entry.id), snapshot })
             }
         }
     }

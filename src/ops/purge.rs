@@ -14,7 +14,7 @@ use crate::store::TableId;
 /// # Errors
 /// [`Code::TableNotFound`], [`Code::TableDropped`], [`Code::PermissionDenied`]; [`Code::ClockSkew`]; the store's.
 pub async fn table(pin: &Pin, name: &TableName, run: Run) -> Result<Vec<SweepRow>> {
-    let table = pin.table_for(name, Privilege::Drop).await?;
+    let table = pin.table_to_change(name, Privilege::Drop).await?;
     let warehouse = pin.warehouse();
     let now = warehouse.store().now();
     shares::end_unneeded(pin, now, run).await?;

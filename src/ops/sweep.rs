@@ -12,12 +12,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::plan::{self, Plan};
 use super::retention::Windows;
-use super::{Pin, PinnedTable, Warehouse, shares};
+use super::{Pin, PinnedTable, Warehouse, alter, shares};
 use crate::catalog::CatalogState;
 use crate::error::{Code, Error, Result};
 use crate::log::{Lsn, Operation};
 use crate::store::layout::{self, LogRoot};
-use crate::store::{FileId, ObjectMeta, TableId, Timestamp};
+use crate::store::{FileId, ObjectMeta, Path, TableId, Timestamp};
 use crate::table::{FileEntry, TableSnapshot, TableState};
 
 /// How many deletions are under way at a time.
@@ -130,7 +130,7 @@ pub(super) async fn survey(
     let ids: HashSet<FileId> = taken.iter().map(|entry| entry.file.id).collect();
     let garbage = match used(pin.warehouse(), &catalog.state, table.id, Some(&table.snapshot), &ids, now).await? {
         Used::Files(used) => Some(garbage(&objects, &used, &located(table.id, &taken), now, pin.warehouse().grace())),
-        Used::Unclear(_) => None,
+        Used::Unclear => None,
     };
     Ok(Survey { table, kind, upto, now, objects, taken, garbage })
 }
@@ -157,6 +157,7 @@ impl Survey {
             *note.lock().unwrap_or_else(PoisonError::into_inner) = kind.taken(&head.state, upto);
             kind.plan(head, &name, upto, orphans)
         };
+        alter::finish_rename(pin.warehouse(), &self.table).await?;
         let options = pin.warehouse().commit_options(pin.caller(), kind.operation());
         let done = self.table.log.commit(Arc::clone(&self.table.snapshot), options, plan).await?;
         self.taken = std::mem::take(&mut *on_head.lock().unwrap_or_else(PoisonError::into_inner));
@@ -175,7 +176,7 @@ impl Committed {
         let none = HashSet::new();
         let used = match used(warehouse, &catalog.state, table.id, Some(&self.snapshot), &none, *now).await? {
             Used::Files(used) => used,
-            Used::Unclear(_) => return Ok(report(table, *kind, taken, None)),
+            Used::Unclear => return Ok(report(table, *kind, taken, None)),
         };
         let garbage = garbage(objects, &used, &located(table.id, taken), *now, warehouse.grace());
         delete(warehouse, &garbage).await?;
@@ -189,8 +190,8 @@ impl Committed {
 pub(super) enum Used {
     /// These are needed.
     Files(HashSet<FileId>),
-    /// This clone may take any of them.
-    Unclear(TableId),
+    /// A clone is being made that may take any of them.
+    Unclear,
 }
 
 /// The files in a table's folder that some log needs: those of its own entries, ended ones too, but for `leaving`, and
@@ -215,7 +216,7 @@ pub(super) async fn used(
         let log = warehouse.table_log(share.clone);
         let clone = log.snapshot().await?;
         if shares::is_pending(share, &clone, now, warehouse.grace()) {
-            return Ok(Used::Unclear(share.clone));
+            return Ok(Used::Unclear);
         }
         if clone.is_empty() && catalog.table(share.clone).is_some_and(|entry| entry.purged.is_none()) {
             return Err(log.missing());
@@ -266,8 +267,9 @@ pub(super) fn is_old(object: &ObjectMeta, now: Timestamp, grace: Duration) -> bo
 /// Deletes the objects.
 pub(super) async fn delete(warehouse: &Warehouse, objects: &[ObjectMeta]) -> Result<()> {
     let store = warehouse.store();
-    stream::iter(objects)
-        .map(|object| store.delete(&object.location))
+    let paths: Vec<Path> = objects.iter().map(|object| object.location.clone()).collect();
+    stream::iter(paths)
+        .map(|path| async move { store.delete(&path).await })
         .buffer_unordered(DELETES)
         .try_for_each(|()| std::future::ready(Ok(())))
         .await
@@ -319,7 +321,6 @@ fn report(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::Path;
     use crate::store::layout::DataFileKind;
 
     const HOUR: Duration = Duration::from_secs(3600);

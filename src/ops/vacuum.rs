@@ -189,7 +189,7 @@ async fn purged_folders(pin: &Pin, folders: &Folders, now: Timestamp, run: Run) 
         let none = std::collections::HashSet::new();
         let used = match sweep::used(warehouse, &catalog.state, *id, None, &none, now).await? {
             Used::Files(used) => used,
-            Used::Unclear(_) => continue,
+            Used::Unclear => continue,
         };
         let mut going = in_order(*id, objects);
         going.retain(|object| match layout::parse_data_file_name(object.location.filename().unwrap_or_default()) {

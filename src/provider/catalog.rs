@@ -9,7 +9,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::{MemTable, TableProvider, TableType};
 
 use super::TimeTravelTable;
-use crate::auth::Caller;
+use crate::auth::{Caller, Privilege, Target};
 use crate::catalog::{CatalogSnapshot, Object, TableName};
 use crate::error::{Code, Error};
 use crate::ops::{Pin, Warehouse};
@@ -29,6 +29,16 @@ impl PinSource {
             Self::Pinned(pin) => Ok(Arc::clone(pin)),
             Self::Fresh(warehouse, caller) => Ok(Arc::new(Pin::new(warehouse, caller).await?)),
         }
+    }
+
+    /// Whether listings show the caller the table: whether they may read or write it.
+    fn is_visible(&self, name: &TableName) -> bool {
+        let (warehouse, caller) = match self {
+            Self::Pinned(pin) => (pin.warehouse(), pin.caller()),
+            Self::Fresh(warehouse, caller) => (warehouse, caller),
+        };
+        let may = |privilege| warehouse.authorize(caller, privilege, &Target::Table(name)).is_ok();
+        may(Privilege::Select) || may(Privilege::Update)
     }
 
     /// The catalog as far as it is known without I/O.
@@ -108,6 +118,7 @@ impl SchemaProvider for TimeTravelSchema {
     fn table_names(&self) -> Vec<String> {
         let listed = |catalog: &CatalogSnapshot| catalog.state.names_in(&self.schema).map(ToOwned::to_owned).collect();
         let mut names: Vec<String> = self.catalog.source.seen(listed).unwrap_or_default();
+        names.retain(|name| self.catalog.source.is_visible(&self.name(name)));
         let session = self.catalog.session.lock().unwrap_or_else(PoisonError::into_inner);
         names.extend(session.keys().filter(|name| name.schema == self.schema).map(|name| name.table.clone()));
         names
@@ -119,6 +130,11 @@ impl SchemaProvider for TimeTravelSchema {
         }
         let pin = self.catalog.source.pin().await?;
         let name = self.name(name);
+        // What may not be seen looks like what is not there. Whether it is to be read or written is not known here; the
+        // plan asks again.
+        if !self.catalog.source.is_visible(&name) {
+            return Ok(None);
+        }
         match pin.catalog().state.object(&name) {
             Some(Object::Table(_)) => {
                 let table = pin.table(&name).await?;

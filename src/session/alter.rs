@@ -6,25 +6,46 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
+use super::columns;
 use super::run::{Kind, Run};
 use super::show::values;
+use crate::auth::Privilege;
 use crate::catalog::TableName;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::ops::alter::{self, Change};
+use crate::ops::drop_partitions::drop_partitions;
+use crate::ops::plan::ColumnEdit;
 use crate::ops::{Pin, compact};
-use crate::sql::{AlterOperation, AlterTable, CompactKind};
-use crate::table::properties;
+use crate::sql::{AlterOperation, AlterTable, CompactKind, PartitionSpec};
+use crate::table::{PartitionValues, properties};
 
 /// ALTER TABLE.
 pub(super) async fn table(run: &mut Run<'_>, alter: AlterTable) -> Result<DataFrame, DataFusionError> {
     let (pin, name) = run.ours(&alter.table).await?;
     match run_alter(run, &pin, &name, alter.operation).await {
-        Err(error) if alter.if_exists => match Error::find(&error).map(Error::code) {
-            Some(Code::TableNotFound | Code::TableDropped) => run.done(),
+        Err(error) if alter.if_exists && is_absence(Error::find(&error)) => match pin.table(&name).await {
+            Err(absent) if is_absence(Some(&absent)) => run.done(),
+            // It is about another object, for example the schema of a new name.
             _ => Err(error),
         },
         other => other,
     }
+}
+
+/// Whether the error says that the table isn't there.
+pub(super) fn is_absence(error: Option<&Error>) -> bool {
+    matches!(error.map(Error::code), Some(Code::TableNotFound | Code::TableDropped | Code::SchemaNotFound))
+}
+
+/// The partitions that a statement names, for a caller who needs a privilege on the table.
+pub(super) async fn named(
+    pin: &Pin,
+    name: &TableName,
+    privilege: Privilege,
+    specs: &[PartitionSpec],
+) -> Result<Vec<PartitionValues>> {
+    let schema = pin.table_for(name, privilege).await?.snapshot.state.schema()?;
+    specs.iter().map(|spec| values(&schema, name, spec)).collect()
 }
 
 async fn run_alter(
@@ -73,7 +94,7 @@ async fn run_alter(
             Change::Properties(set.into_iter().map(|(key, value)| (key, Some(value))).collect())
         }
         AlterOperation::UnsetProperties { keys, if_exists } => {
-            let table = pin.table(name).await?;
+            let table = pin.table_for(name, Privilege::Alter).await?;
             let missing = keys.iter().find(|key| table.snapshot.state.property(key).is_none());
             if let Some(key) = missing.filter(|_| !if_exists) {
                 return Err(Error::new(Code::InvalidProperty, format!("table {name} has no property {key}")).into());
@@ -83,29 +104,42 @@ async fn run_alter(
         AlterOperation::SetLifecycle(days) => {
             Change::Lifecycle(properties::check_lifecycle(i64::try_from(days).unwrap_or(i64::MAX))?)
         }
-        AlterOperation::SetComment(text) => Change::Comment(Some(text).filter(|text| !text.is_empty())),
-        other => {
-            return Err(Error::new(
-                Code::NotSupported,
-                format!("this ALTER TABLE on {name} is not supported yet: {}", short(&other)),
-            )
-            .into());
+        AlterOperation::AddPartitions { partitions, if_not_exists } => {
+            let partitions = named(pin, name, Privilege::Alter, &partitions).await?;
+            Change::AddPartitions { partitions, if_not_exists }
         }
+        AlterOperation::DropPartitions { partitions, if_exists } => {
+            let partitions = named(pin, name, Privilege::Drop, &partitions).await?;
+            drop_partitions(pin, name, partitions, if_exists).await?;
+            return run.done();
+        }
+        AlterOperation::SetComment(text) => Change::Comment(Some(text).filter(|text| !text.is_empty())),
+        AlterOperation::EnableLifecycle { partition, enabled } => {
+            Change::EnableLifecycle { partitions: one(pin, name, Privilege::Alter, partition).await?, enabled }
+        }
+        AlterOperation::Touch(partition) => Change::Touch(one(pin, name, Privilege::Update, partition).await?),
+        AlterOperation::AddColumns { columns, if_not_exists } => {
+            columns::added(&run.state, name, &columns, if_not_exists).await?
+        }
+        AlterOperation::DropColumns { columns, if_exists } => Change::DropColumns { columns, if_exists },
+        AlterOperation::RenameColumn { from, to } => {
+            Change::Column { column: from, edit: ColumnEdit { name: Some(to), ..ColumnEdit::default() } }
+        }
+        AlterOperation::ChangeColumn { column, change } => columns::changed(&run.state, column, change).await?,
+        AlterOperation::Compact { .. } => return Err(Error::internal("a COMPACT as a change").into()),
     };
     alter::table(pin, name, change).await?;
     run.done()
 }
 
-fn short(operation: &AlterOperation) -> &'static str {
-    match operation {
-        AlterOperation::EnableLifecycle { .. } => "ENABLE | DISABLE LIFECYCLE",
-        AlterOperation::Touch(_) => "TOUCH",
-        AlterOperation::AddPartitions { .. } => "ADD PARTITION",
-        AlterOperation::DropPartitions { .. } => "DROP PARTITION",
-        AlterOperation::AddColumns { .. } => "ADD COLUMN",
-        AlterOperation::DropColumns { .. } => "DROP COLUMN",
-        AlterOperation::RenameColumn { .. } => "RENAME COLUMN",
-        AlterOperation::ChangeColumn { .. } => "CHANGE COLUMN",
-        _ => "this change",
+async fn one(
+    pin: &Pin,
+    name: &TableName,
+    privilege: Privilege,
+    partition: Option<PartitionSpec>,
+) -> Result<Option<Vec<PartitionValues>>> {
+    match partition {
+        None => Ok(None),
+        Some(spec) => named(pin, name, privilege, &[spec]).await.map(Some),
     }
 }

@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use super::constant;
 use super::pins::Pins;
-use crate::auth::Privilege;
+use crate::auth::{Privilege, Target};
 use crate::catalog::Object;
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, PinnedTable, VersionSpec, version};
@@ -34,8 +34,7 @@ pub(super) async fn functions(statement: &mut DFStatement, state: &SessionState,
     let _ = visit_mut(statement, &mut calls);
     let mut values = VecDeque::with_capacity(calls.found.len());
     for call in calls.found {
-        let (pin, table) = table_of(&call.table, state, pins).await?;
-        pin.warehouse().authorize(pin.caller(), Privilege::Select, &crate::auth::Target::Table(&table.name))?;
+        let (_, table) = table_of(&call.table, Privilege::Select, state, pins).await?;
         let (lsn, time) = version::nth_latest(&table, call.n).await?;
         values.push_back(match call.timestamp {
             // Not a bare number, which in ORDER BY and GROUP BY would be a column's place.
@@ -63,7 +62,10 @@ pub(super) async fn relations(
     for factor in &factors.found {
         tables.push_back(match factor {
             Factor::Versioned { name, .. } => versioned_table(name, state, pins).await?,
-            Factor::Function { table, .. } => table_of(table, state, pins).await?,
+            Factor::Function { name, table, .. } => {
+                let privilege = if name == "history" { Privilege::ShowHistory } else { Privilege::Select };
+                table_of(table, privilege, state, pins).await?
+            }
         });
     }
     let now = pins.now();
@@ -77,11 +79,6 @@ pub(super) async fn relations(
             Factor::Versioned { clause, .. } => clause_range(clause, &pin, &table, &at, now).await?,
             Factor::Function { name, args, .. } => match (name.as_str(), args.as_slice()) {
                 ("history", []) => {
-                    pin.warehouse().authorize(
-                        pin.caller(),
-                        Privilege::ShowHistory,
-                        &crate::auth::Target::Table(&table.name),
-                    )?;
                     markers.push_back(bound.add(format!("history of {}", table.name), history_table(&table).await?));
                     continue;
                 }
@@ -151,6 +148,7 @@ async fn versioned_table(name: &ObjectName, state: &SessionState, pins: &mut Pin
             Err(Error::new(Code::NotVersioned, format!("{name} is not a time-travel table: only those have versions")))
         }
         Some((pin, name)) => {
+            pin.warehouse().authorize(pin.caller(), Privilege::Select, &Target::Table(&name))?;
             if let Some(Object::View(_)) = pin.catalog().state.object(&name) {
                 let message =
                     format!("{name} is a view, which has no versions: put the clause on the tables in its query");
@@ -163,10 +161,15 @@ async fn versioned_table(name: &ObjectName, state: &SessionState, pins: &mut Pin
 }
 
 /// The table that a text names, as in `get_latest_version('p.s.t')`.
-async fn table_of(text: &str, state: &SessionState, pins: &mut Pins) -> Result<(Arc<Pin>, PinnedTable)> {
+async fn table_of(
+    text: &str,
+    privilege: Privilege,
+    state: &SessionState,
+    pins: &mut Pins,
+) -> Result<(Arc<Pin>, PinnedTable)> {
     match pins.find(TableReference::parse_str(text), state.config_options()).await? {
         Some((pin, name)) => {
-            let table = pin.table(&name).await?;
+            let table = pin.table_for(&name, privilege).await?;
             Ok((pin, table))
         }
         None => {

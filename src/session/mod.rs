@@ -2,6 +2,7 @@
 
 mod alter;
 mod bind;
+mod columns;
 mod constant;
 mod create;
 mod dml;
@@ -9,9 +10,12 @@ mod extension;
 mod overlay;
 mod pins;
 mod prepared;
+mod restore;
 mod run;
 mod show;
 mod sweep;
+mod target;
+mod truncate;
 mod views;
 
 use std::fmt;

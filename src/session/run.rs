@@ -13,7 +13,8 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, show, sweep, views};
+use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, sweep, target, truncate, views};
+use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
@@ -180,11 +181,11 @@ pub(super) async fn run(
             Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name).await,
             _ => foreign(&mut run, stock, &describe.table).await,
         },
-        Statement::Truncate(truncate) => match run.find(&truncate.table).await? {
-            Some((_, name)) => Err(later("TRUNCATE", &name.to_string())),
-            None => foreign(&mut run, stock, &truncate.table).await,
+        Statement::Truncate(statement) => match run.find(&statement.table).await? {
+            Some((pin, name)) => truncate::table(&run, &pin, &name, &statement).await,
+            None => foreign(&mut run, stock, &statement.table).await,
         },
-        Statement::Restore(restore) => Err(later("RESTORE", &restore.table.to_string())),
+        Statement::Restore(statement) => restore::run(&mut run, statement).await,
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => sweep::purge(&mut run, &purge).await,
         Statement::Vacuum(vacuum) => sweep::vacuum(&mut run, &vacuum).await,
@@ -279,14 +280,27 @@ async fn tables(
     if references.iter().any(|reference| reference.schema() == Some("information_schema")) {
         every_view(pins, state, depth, &mut views).await?;
     }
+    let written = match target::written(statement) {
+        Some(path) => {
+            pins.locate(path.reference(), state.config_options()).await?.map(|(catalog, _, name)| (catalog, name))
+        }
+        None => None,
+    };
     for reference in references {
         let config = Arc::clone(state.config_options());
         let Some((catalog, pin, name)) = pins.locate(reference, &config).await? else { continue };
+        let privilege = match written.as_ref() == Some(&(catalog.clone(), name.clone())) {
+            true => Privilege::Update,
+            false => Privilege::Select,
+        };
+        let allowed = pin.warehouse().authorize(pin.caller(), privilege, &Target::Table(&name));
         match pin.catalog().state.object(&name) {
             Some(Object::Table(_)) => {
+                allowed?;
                 pin.table(&name).await?;
             }
             Some(Object::View(view)) => {
+                allowed?;
                 let table = views::plan_view(pins, state, &view, depth).await?;
                 views.insert((catalog, name), table);
             }
@@ -294,6 +308,8 @@ async fn tables(
                 && !functions.contains(&name.table)
                 && !knows(state, &catalog, &name).await? =>
             {
+                // What is not there looks like what may not be seen.
+                allowed?;
                 return Err(pin.missing(&name).into());
             }
             None => {}

@@ -108,6 +108,11 @@ pub enum Action {
     },
     /// PURGE takes every file that the version before doesn't read.
     Purge,
+    /// The table has another name; the catalog decided so.
+    Rename {
+        /// The name.
+        name: String,
+    },
     /// The table is dropped.
     Drop,
     /// The table is back.
@@ -128,7 +133,7 @@ pub struct PartitionRef {
 pub struct CreateTable {
     /// Its id.
     pub id: TableId,
-    /// The name under which it was created, for a reader of the log; the catalog decides names.
+    /// The name under which it was created or last renamed, for a reader of the log; the catalog decides names.
     pub name: String,
     /// Its schema.
     pub schema: TableSchema,

@@ -190,7 +190,7 @@ impl State for TableState {
         for action in actions {
             replay.action(self, action)?;
         }
-        replay.times(self)?;
+        replay.times(self, actions)?;
         Ok(replay.summary)
     }
 
@@ -329,6 +329,7 @@ impl Replay<'_> {
                 state.purge();
                 state.info_mut()?.purged = Some(lsn);
             }
+            Action::Rename { name } => state.info_mut()?.create.name.clone_from(name),
             Action::Drop => state.info_mut()?.life.close(lsn, cause),
             Action::Undrop => state.info_mut()?.life.open(lsn),
         }
@@ -427,10 +428,12 @@ impl Replay<'_> {
         }
     }
 
-    /// LastModifiedTime follows data operations, but compaction is none; LastDDLTime follows ALTER.
-    fn times(&self, state: &mut TableState) -> Result<()> {
+    /// LastModifiedTime follows data operations, but compaction is none; LastDDLTime follows ALTER, but for TOUCH.
+    fn times(&self, state: &mut TableState, actions: &[Action]) -> Result<()> {
         let time = self.header.time;
+        let touches = !actions.is_empty() && actions.iter().all(|action| matches!(action, Action::Touch { .. }));
         match self.header.operation {
+            Operation::Alter if touches => {}
             Operation::Alter => state.info_mut()?.last_ddl = time,
             operation if operation.is_data() && operation != Operation::Compact => {
                 state.info_mut()?.modified = time;

@@ -63,3 +63,64 @@ fn pages() -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// Rules of docs/spec/requirements.md: `| R001 | …`.
+fn rules(page: &str) -> BTreeSet<u32> {
+    page.lines().filter_map(|line| line.strip_prefix("| R")?.get(..3)?.parse().ok()).collect()
+}
+
+/// Rules named in a text: `R012`, `R012-R015`.
+fn cited(text: &str) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    let mut before: Option<u32> = None;
+    for (at, _) in text.match_indices('R') {
+        let Some(rule) = text.get(at + 1..at + 4).and_then(|digits| digits.parse::<u32>().ok()) else { continue };
+        let from = match before {
+            // A range: the rule before stands right in front, with a dash between.
+            Some(from) if text[..at].ends_with(&format!("R{from:03}-")) => from,
+            _ => rule,
+        };
+        found.extend(from..=rule);
+        before = Some(rule);
+    }
+    found
+}
+
+fn tests_in(folder: &Path, found: &mut BTreeSet<u32>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => tests_in(&path, found),
+            false if path.extension().is_some_and(|end| end == "rs" || end == "slt") => {
+                found.extend(cited(&read(path)))
+            }
+            false => {}
+        }
+    }
+}
+
+/// `cargo xtask requirements` shows what this prints.
+#[test]
+fn every_rule_is_cited_by_a_test_or_says_why_not() {
+    let rules = rules(&read("docs/spec/requirements.md"));
+    let excused = self::rules(&read("docs/spec/untested.md"));
+    let mut tested = BTreeSet::new();
+    for folder in ["tests", "cli/tests"] {
+        tests_in(Path::new(folder), &mut tested);
+    }
+    let show = |rules: &BTreeSet<u32>| rules.iter().map(|rule| format!("R{rule:03}")).collect::<Vec<_>>().join(" ");
+    let tested: BTreeSet<u32> = tested.intersection(&rules).copied().collect();
+    println!(
+        "{} rules, {} cited by tests, {} without a test: {}",
+        rules.len(),
+        tested.len(),
+        excused.len(),
+        show(&excused)
+    );
+    let open: BTreeSet<u32> =
+        rules.iter().filter(|rule| !tested.contains(rule) && !excused.contains(rule)).copied().collect();
+    assert!(open.is_empty(), "neither cited by a test nor in docs/spec/untested.md: {}", show(&open));
+    let stale: BTreeSet<u32> =
+        excused.iter().filter(|rule| tested.contains(rule) || !rules.contains(rule)).copied().collect();
+    assert!(stale.is_empty(), "in docs/spec/untested.md, but cited by a test or no rule: {}", show(&stale));
+}

@@ -21,6 +21,7 @@ Commands:
       --strict                    what is missing (an example, a cargo component) is a failure
   quickstart                      the shell's quick start on ./warehouse
   tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
+  requirements                    which rules of docs/spec/requirements.md tests cite
   features                        compares the features of the shell's build with those of the workspace's";
 
 fn main() -> ExitCode {
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
             run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", "examples/quickstart.sql"]))
         }
         ["tpch", options @ ..] => tpch(options),
+        ["requirements"] => run(cargo()
+            .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
+            .args(["--nocapture", "docs::every_rule"])),
         ["features"] => features::compare(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -9,6 +9,7 @@ mod alter;
 mod append;
 mod checks;
 mod clone;
+mod columns;
 mod compact;
 mod draft;
 mod drop_partitions;
@@ -24,12 +25,10 @@ mod undrop_partitions;
 mod undrop_table;
 
 pub use add_partitions::add_partitions;
-pub use alter::{
-    add_columns, drop_columns, rename_column, set_comment, set_lifecycle, set_partition_lifecycle, set_properties,
-    touch_partitions, touch_table, widen_column,
-};
+pub use alter::{set_comment, set_lifecycle, set_partition_lifecycle, set_properties, touch_partitions, touch_table};
 pub use append::{NewFiles, append};
 pub use clone::{CloneContent, clone_content, clone_new, clone_onto};
+pub use columns::{ColumnEdit, add_columns, change_column, drop_columns, rename_column};
 pub use compact::compact;
 pub use draft::Draft;
 pub use drop_partitions::drop_partitions;

@@ -1,5 +1,6 @@
 //! Tables that show what is known of a table, one file each. SHOW statements and table functions share them.
 
+pub(crate) mod changes;
 pub(crate) mod describe;
 pub(crate) mod history;
 pub(crate) mod partitions;
