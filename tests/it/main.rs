@@ -21,4 +21,6 @@ mod protocol;
 mod slt;
 mod sql_model;
 mod sql_page;
+mod sweep;
+mod sweep_laws;
 mod tpch;
