@@ -86,7 +86,10 @@ pub(crate) fn set_project(cursor: &mut Cursor<'_>) -> Parse<Statement> {
     if cursor.at_end() {
         return Ok(Statement::SetProject(SetProject::default()));
     }
-    let settings = cursor.list(setting)?;
+    let mut settings = vec![setting(cursor)?];
+    while cursor.take_token(&Token::Comma) {
+        settings.push(setting(cursor)?);
+    }
     let dry_run = cursor.take("DRY RUN");
     cursor.finish()?;
     Ok(Statement::SetProject(SetProject { settings, dry_run }))

@@ -44,7 +44,8 @@ fn has_dropped_partitions(state: &TableState) -> Result<bool> {
 /// # Errors
 /// [`Code::SnapshotGone`].
 pub fn range_is_whole(state: &TableState, name: &str, a: Lsn, b: Lsn) -> Result<()> {
-    match state.counted_between(a, b).iter().find(|entry| state.is_gone(entry.file.id)) {
+    let lost = state.counted_between(a, b).into_iter().filter(|entry| state.is_gone(entry.file.id));
+    match lost.min_by_key(|entry| entry.lsn) {
         None => Ok(()),
         Some(entry) => Err(Error::new(
             Code::SnapshotGone,
