@@ -3,10 +3,34 @@
 use std::time::Duration;
 
 use super::{Pin, PinnedTable};
-use crate::catalog::settings;
+use crate::catalog::{CatalogState, settings};
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
 use crate::store::Timestamp;
+use crate::table::{TableState, properties};
+
+/// For how long what has ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// In which versions can be queried; zero where time travel is off.
+    pub query: Duration,
+    /// In which versions can be restored; zero where backup is off.
+    pub backup: Duration,
+    /// In which statements may still run that began before the end.
+    pub grace: Duration,
+}
+
+impl Windows {
+    /// Those of a table.
+    pub fn of(catalog: &CatalogState, table: &TableState, grace: Duration) -> Self {
+        Self { query: properties::retain(table), backup: settings::backup_retention(catalog), grace }
+    }
+
+    /// What ended at or before this moment has left all of them (R163).
+    pub fn cutoff(self, now: Timestamp) -> Timestamp {
+        now.saturating_sub(self.query.max(self.backup).max(self.grace))
+    }
+}
 
 /// The oldest version that was current at some moment since `since`: the horizon of a window.
 ///

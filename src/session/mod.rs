@@ -15,6 +15,7 @@ mod prepared;
 mod restore;
 mod run;
 mod show;
+mod sweep;
 mod target;
 mod truncate;
 mod verify;
@@ -33,7 +34,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use crate::auth::{AllowAll, Authorizer, Caller};
 use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::log::{CommitStatus, Lsn};
-use crate::ops::Warehouse;
+use crate::ops::{Pin, SweepRow, Warehouse, WarehouseOptions, grace, vacuum};
 use crate::store::{Clock, Durability, Ids, Store};
 
 pub use extension::{SessionContextExt, SessionStateBuilderExt};
@@ -81,7 +82,7 @@ impl TimeTravel {
     pub fn builder(url: &str) -> TimeTravelBuilder {
         TimeTravelBuilder {
             place: Place::Url(url.to_owned()),
-            commit_deadline: None,
+            settings: WarehouseOptions::default(),
             options: vec![],
             clock: None,
             ids: None,
@@ -155,6 +156,22 @@ impl TimeTravel {
         self.warehouse.take_warnings()
     }
 
+    /// What the host runs about once a day, because nothing runs by itself: reclaims by lifecycle, then deletes what has
+    /// left both retentions, as VACUUM of the whole warehouse does. Needs Admin.
+    ///
+    /// # Errors
+    /// The store fails; [`Code::PermissionDenied`]; [`Code::ClockSkew`].
+    pub async fn maintain(&self) -> Result<Vec<SweepRow>> {
+        let pin = Pin::new(&self.warehouse, &self.caller).await?;
+        vacuum::warehouse(&pin, &self.project(), vacuum::Run::Do).await
+    }
+
+    /// The warehouse's name as audit records it where no session has named it: its root's last segment.
+    fn project(&self) -> String {
+        let name = self.warehouse.store().name();
+        name.trim_end_matches('/').rsplit('/').next().unwrap_or(name).to_owned()
+    }
+
     /// Waits for checkpoints that are being written in the background.
     pub async fn flush(&self) {
         self.warehouse.flush().await;
@@ -196,7 +213,7 @@ pub fn is_complete(text: &str) -> bool {
 /// Settings of a warehouse.
 pub struct TimeTravelBuilder {
     place: Place,
-    commit_deadline: Option<Duration>,
+    settings: WarehouseOptions,
     options: Vec<(String, String)>,
     clock: Option<Arc<dyn Clock>>,
     ids: Option<Arc<dyn Ids>>,
@@ -253,7 +270,16 @@ impl TimeTravelBuilder {
     /// How long an unclear outcome of a commit is pursued before it is left to `commit_status`; 30 s by default.
     #[must_use]
     pub fn commit_deadline(mut self, deadline: Duration) -> Self {
-        self.commit_deadline = Some(deadline);
+        self.settings.commit_deadline = Some(deadline);
+        self
+    }
+
+    /// For how long VACUUM leaves alone what no log names yet and what readers may still read: 24 hours by default, one at
+    /// the least. A statement that writes for longer than half of it is refused. All handles of a warehouse, in whatever
+    /// process, must have the same.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
         self
     }
 
@@ -269,6 +295,7 @@ impl TimeTravelBuilder {
     /// # Errors
     /// As [`TimeTravel::open`].
     pub async fn build(self) -> Result<TimeTravel> {
+        grace::check(self.settings.grace)?;
         let mut store = match self.place {
             Place::Url(url) => Store::open(&url, self.options)?,
             Place::Store(store) if self.options.is_empty() => store,
@@ -283,7 +310,7 @@ impl TimeTravelBuilder {
         if let Some(ids) = self.ids {
             store = store.with_ids(ids);
         }
-        let warehouse = Warehouse::with_commit_deadline(store, self.authorizer, self.commit_deadline);
+        let warehouse = Warehouse::with_options(store, self.authorizer, self.settings);
         warehouse.catalog().snapshot().await?;
         Ok(TimeTravel { warehouse, caller: self.caller, prepared: Prepared::default() })
     }

@@ -122,6 +122,21 @@ impl World {
                         Box::new(move |oracle, at| oracle.undrop_table(at, dropped, horizon)),
                     )
                 }
+                "vacuum" => {
+                    let upto = lsn(if flag { horizon.min(l) } else { l });
+                    (
+                        Operation::Vacuum,
+                        format!("VACUUM up to {upto}"),
+                        Arc::new(move |head| plan::sweep(head, "t", Some(upto), false)),
+                        Box::new(|oracle, at| swept(oracle, at)),
+                    )
+                }
+                "purge" => (
+                    Operation::Purge,
+                    "PURGE".into(),
+                    Arc::new(|head| plan::purge(head, "t", false)),
+                    Box::new(|oracle, at| swept(oracle, at)),
+                ),
                 "add column" => {
                     let col = self.column(if flag { "x" } else { "y" });
                     let field = Field::new(&col.name, DataType::Int64, true);
@@ -239,4 +254,12 @@ impl World {
 
 fn named(cols: &[Col], name: &str) -> Option<usize> {
     cols.iter().position(|col| col.name == name)
+}
+
+/// A sweep changes no row; whether there is a file to take, rows can't tell.
+fn swept(oracle: &Oracle, at: u64) -> super::oracle::Verdict {
+    match oracle.at(at).alive {
+        true => super::oracle::Verdict::Maybe(oracle.at(at).clone()),
+        false => super::oracle::Verdict::Refused(Code::TableDropped),
+    }
 }

@@ -71,6 +71,9 @@ pub struct Oracle {
     versions: Vec<Version>,
     ops: Vec<Operation>,
     compacted: Vec<Option<String>>,
+    /// Per version: the oldest that sweeps have left, and whether a VACUUM took entries, so that what changed is judged
+    /// by files that hold the same rows too.
+    swept: Vec<(u64, bool)>,
     /// Where an incarnation of a partition ended last, and whether by a DROP.
     ended: BTreeMap<(String, u64), (u64, bool)>,
 }
@@ -100,6 +103,22 @@ impl Oracle {
         self.versions.push(version);
         self.ops.push(op);
         self.compacted.push(compacted);
+        self.swept.push(self.swept.last().copied().unwrap_or((1, false)));
+    }
+
+    /// The latest version is that of a sweep which left `oldest` and later ones.
+    pub fn sweep(&mut self, oldest: u64, vacuum: bool) {
+        let (before, vacuumed) = self.swept.pop().unwrap();
+        self.swept.push((before.max(oldest), vacuumed || vacuum));
+    }
+
+    /// The oldest version that sweeps have left at `head`.
+    pub fn oldest(&self, head: u64) -> u64 {
+        self.swept[head as usize - 1].0
+    }
+
+    fn vacuumed(&self, head: u64) -> bool {
+        self.swept[head as usize - 1].1
     }
 
     /// Incarnations that ended, with the LSN that ended them.
@@ -163,6 +182,7 @@ impl Oracle {
                     false => Verdict::Refused(Code::Conflict),
                 }
             }
+            Need::Unchanged(_) if self.vacuumed(head) => Verdict::Free(next, Code::Conflict),
             _ => Verdict::Commit(next),
         }
     }
@@ -273,7 +293,7 @@ impl Oracle {
         if now.parts.contains_key(value) {
             return Verdict::Refused(Code::PartitionExists);
         }
-        if ended - 1 < horizon {
+        if ended - 1 < horizon.max(self.oldest(head)) {
             return Verdict::Refused(Code::NotRestorable);
         }
         if self.schema_went_back(ended - 1, head) {
@@ -288,7 +308,7 @@ impl Oracle {
         match l {
             _ if !self.at(head).alive => Some(Code::TableDropped),
             _ if l < 1 || l > head => Some(Code::VersionOutOfRange),
-            _ if l < horizon || !self.at(l).alive => Some(Code::NotRestorable),
+            _ if l < horizon.max(self.oldest(head)) || !self.at(l).alive => Some(Code::NotRestorable),
             _ => None,
         }
     }
@@ -298,7 +318,11 @@ impl Oracle {
             return Verdict::Refused(code);
         }
         let (now, then) = (self.at(head), self.at(l));
-        if same_data(now, then) { Verdict::Nothing } else { Verdict::Commit(then.clone()) }
+        match same_data(now, then) {
+            true if self.vacuumed(head) => Verdict::Maybe(then.clone()),
+            true => Verdict::Nothing,
+            false => Verdict::Commit(then.clone()),
+        }
     }
 
     pub fn restore_partitions(&self, head: u64, values: &BTreeSet<String>, l: u64, horizon: u64) -> Verdict {
@@ -326,7 +350,11 @@ impl Oracle {
                 next.parts.insert(value.clone(), project(then, &now.cols));
             }
         }
-        if changed { Verdict::Commit(next) } else { Verdict::Nothing }
+        match changed {
+            true => Verdict::Commit(next),
+            false if self.vacuumed(head) => Verdict::Maybe(next),
+            false => Verdict::Nothing,
+        }
     }
 
     pub fn drop_table(&self, head: u64) -> Verdict {
@@ -345,7 +373,7 @@ impl Oracle {
         if self.at(head).alive {
             return Verdict::Nothing;
         }
-        if dropped - 1 < horizon {
+        if dropped - 1 < horizon.max(self.oldest(head)) {
             return Verdict::Refused(Code::NotRestorable);
         }
         Verdict::Commit(self.at(dropped - 1).clone())

@@ -56,6 +56,9 @@ pub const VERBS: &[&str] = &[
     "property",
     "clone",
     "clone",
+    "vacuum",
+    "vacuum",
+    "purge",
 ];
 
 /// Verbs that go wrong together, if at all.
@@ -63,6 +66,8 @@ pub const THEMES: &[&[&str]] = &[
     &["upsert", "upsert", "upsert", "add column", "add column", "drop column", "clone", "clone", "clone"],
     &["upsert", "upsert", "add column", "add column", "drop column", "compact", "compact", "restore"],
     &["upsert", "update", "self", "compact", "drop table", "undrop table", "undrop table"],
+    &["upsert", "upsert", "update", "compact", "compact", "truncate", "restore", "restore", "vacuum", "vacuum"],
+    &["upsert", "upsert", "overwrite", "compact", "restore", "drop partition", "undrop partition", "purge", "vacuum"],
     &["upsert", "update", "delete", "compact", "compact", "compact", "restore", "restore partition"],
     &[
         "upsert",

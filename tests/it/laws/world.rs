@@ -244,6 +244,16 @@ impl World {
                     };
                     table.times.push(committed.snapshot.time().as_micros());
                     table.oracle.push(version, planned.operation, planned.compacts);
+                    let state = &committed.snapshot.state;
+                    match planned.operation {
+                        Operation::Vacuum => {
+                            table.oracle.sweep(state.swept_before().map_or(1, |v| v.get()), true);
+                        }
+                        Operation::Purge => {
+                            table.oracle.sweep(state.info().unwrap().purged.unwrap().get(), false);
+                        }
+                        _ => {}
+                    }
                 }
                 None => {
                     self.trace.push(format!("   {what} -> nothing to do"));
