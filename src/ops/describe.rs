@@ -54,6 +54,9 @@ pub fn table(table: &PinnedTable, project: &str) -> Result<Vec<DescribeRow>> {
     push("Table", "LastModifiedTime", DescribeValue::Time(info.modified));
     if let Some(days) = info.create.lifecycle {
         push("Table", "Lifecycle", DescribeValue::Text(days.to_string()));
+        if info.lifecycle_disabled {
+            push("Table", "LifecycleEnabled", text("false"));
+        }
     }
     push("Table", "InternalTable", text("YES"));
     push("Table", "Size", DescribeValue::Text(bytes(&mut visible.iter().map(AsRef::as_ref))));

@@ -5,13 +5,16 @@
 
 pub mod alter;
 mod apply;
+pub mod audit;
 pub mod changes;
 pub mod clone;
 pub mod compact;
 pub mod create;
 pub mod describe;
+pub(crate) mod dml;
 pub mod drop;
 pub mod drop_partitions;
+pub mod files;
 pub mod grace;
 pub mod history;
 pub mod insert;
@@ -24,6 +27,7 @@ pub mod schema;
 pub mod tables;
 pub mod truncate;
 pub mod undrop;
+pub mod verify;
 pub mod version;
 pub mod view;
 mod warehouse;

@@ -5,7 +5,9 @@ mod bind;
 mod columns;
 mod constant;
 mod create;
+mod defaults;
 mod dml;
+mod dml_forms;
 mod extension;
 mod overlay;
 mod pins;
@@ -15,6 +17,7 @@ mod run;
 mod show;
 mod target;
 mod truncate;
+mod verify;
 mod views;
 
 use std::fmt;

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod compaction;
 mod counting;
 mod docs;
 mod file_choice;
@@ -15,10 +16,14 @@ mod insert_order;
 mod lake;
 mod laws;
 mod ordinary;
+mod pool;
 mod privileges;
 mod processes;
 mod protocol;
 mod slt;
 mod sql_model;
 mod sql_page;
+mod statements;
 mod tpch;
+mod two_logs;
+mod verify;

@@ -182,6 +182,7 @@ impl Sequence {
         Session { tt, ctx }
     }
 
+<<<<<<< HEAD
     /// Runs a statement, and checks its error, what it committed, and all names.
     async fn execute(&mut self, step: Step) {
         let at = self.below(SESSIONS);
@@ -190,6 +191,34 @@ impl Sequence {
             for (n, (place, born)) in step.partitions.iter().enumerate() {
                 let id = self.observer.partition(&self.tables[*table], *place, *born).await;
                 sql = sql.replace(&format!("{{{n}}}"), &id);
+=======
+    /// A new table of an old name has nothing of the old one.
+    async fn create_again(&mut self) {
+        let table = self.tables.pop().unwrap();
+        let sql = format!("DROP TABLE {}", table.name);
+        self.trace.push(format!("{sql};"));
+        self.run_sql(&sql).await.unwrap_or_else(|error| panic!("{error}"));
+        self.create(&table.name).await;
+    }
+
+    /// Runs a statement on a table that had `before` versions, and checks what it committed.
+    async fn execute(&mut self, at: usize, before: usize, step: Step) {
+        self.trace.push(format!("{};", step.sql));
+        let done = self.run_sql(&step.sql).await;
+        match (step.commits, &done) {
+            (Commits::Refused, Ok(_)) => panic!("a wrong row was accepted"),
+            (Commits::Refused, Err(_)) => {}
+            (_, Err(error)) => panic!("{error}"),
+            _ => {}
+        }
+        let head = self.head(&self.tables[at].name).await;
+        let table = &mut self.tables[at];
+        match step.commits {
+            Commits::AsModel | Commits::Refused => {}
+            Commits::NoneOr(operation) => {
+                assert!(head >= before && head - before <= 1, "{} commits", head - before);
+                (before..head).for_each(|_| table.same(operation));
+>>>>>>> main
             }
         }
         // A dry or refused undrop: its table is the one whose name it gives.
@@ -289,7 +318,7 @@ impl Sequence {
             let tuple = |row: &Row| table.shape.tuple(row, table.cols(), table.shape.levels);
             let values = format!("{} VALUES {}", table.name, rows.iter().map(tuple).collect::<Vec<_>>().join(", "));
             let (sql, write) = match self.below(3) {
-                0 if table.shape.keyed => {
+                0 => {
                     let filter = condition(&mut self.steps.rng, table.shape, table.cols(), 1);
                     let sql = format!("DELETE FROM {} WHERE {}", table.name, filter.sql(table.shape));
                     (sql, Write::Delete(filter))

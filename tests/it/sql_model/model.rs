@@ -180,6 +180,55 @@ impl Table {
         either(any, false, next)
     }
 
+    /// UPDATE of the rows that `change` gives another one for.
+    pub(super) fn update(&self, change: impl Fn(&Row) -> Option<Row>) -> Verdict {
+        let changed = |row: &Row| change(row).map(Some);
+        self.change("UPDATE", changed, &[])
+    }
+
+    /// MERGE with these rows, each of another key: what `change` makes of a row and its match, where it does.
+    pub(super) fn merge(
+        &self,
+        rows: &[Row],
+        change: impl Fn(&Row, &Row) -> Option<Option<Row>>,
+        inserts: bool,
+    ) -> Verdict {
+        let same = |a: &Row, b: &Row| (a.place, a.k) == (b.place, b.k);
+        let now = self.rows_at(self.head());
+        let new: Vec<Row> =
+            rows.iter().filter(|row| inserts && !now.iter().any(|old| same(old, row))).cloned().collect();
+        self.change("MERGE", |old| rows.iter().find(|row| same(old, row)).and_then(|row| change(old, row)), &new)
+    }
+
+    fn change(&self, operation: &'static str, change: impl Fn(&Row) -> Option<Option<Row>>, new: &[Row]) -> Verdict {
+        let n = self.head() + 1;
+        let mut next = self.next(operation);
+        let (mut written, mut any) = (new.to_vec(), !new.is_empty());
+        for part in next.parts.values_mut() {
+            let mut kept = vec![];
+            for row in &part.rows {
+                match change(row) {
+                    None => kept.push(row.clone()),
+                    Some(changed) => {
+                        any = true;
+                        written.extend(changed);
+                        if self.shape.keyed {
+                            part.writes.insert(n);
+                        }
+                    }
+                }
+            }
+            part.rows = kept;
+        }
+        let mut keys: BTreeSet<(usize, i64)> =
+            next.parts.iter().flat_map(|(place, part)| part.rows.iter().map(|row| (*place, row.k))).collect();
+        if self.shape.keyed && !written.iter().all(|row| keys.insert((row.place, row.k))) {
+            return Verdict::Refused("TT_CONSTRAINT_VIOLATION");
+        }
+        write(&mut next, self.shape, n, &written);
+        either(any, false, next)
+    }
+
     pub(super) fn add_partition(&self, place: usize, if_not_exists: bool) -> Verdict {
         match (self.now().parts.contains_key(&place), if_not_exists) {
             (true, true) => Verdict::Nothing,
