@@ -90,7 +90,8 @@ impl Sequence {
             .with_ids(Arc::new(SeededIds::new(seed)));
         let observer = Observer::new(store.clone());
         let (elapsed, sessions, tables) = (Duration::ZERO, vec![], vec![]);
-        let mut sequence = Self { steps, store, clock, elapsed, sessions, observer, tables, held: vec![], trace: vec![] };
+        let mut sequence =
+            Self { steps, store, clock, elapsed, sessions, observer, tables, held: vec![], trace: vec![] };
         for _ in 0..SESSIONS {
             let session = sequence.open().await;
             sequence.sessions.push(session);
@@ -182,7 +183,6 @@ impl Sequence {
         Session { tt, ctx }
     }
 
-<<<<<<< HEAD
     /// Runs a statement, and checks its error, what it committed, and all names.
     async fn execute(&mut self, step: Step) {
         let at = self.below(SESSIONS);
@@ -191,34 +191,6 @@ impl Sequence {
             for (n, (place, born)) in step.partitions.iter().enumerate() {
                 let id = self.observer.partition(&self.tables[*table], *place, *born).await;
                 sql = sql.replace(&format!("{{{n}}}"), &id);
-=======
-    /// A new table of an old name has nothing of the old one.
-    async fn create_again(&mut self) {
-        let table = self.tables.pop().unwrap();
-        let sql = format!("DROP TABLE {}", table.name);
-        self.trace.push(format!("{sql};"));
-        self.run_sql(&sql).await.unwrap_or_else(|error| panic!("{error}"));
-        self.create(&table.name).await;
-    }
-
-    /// Runs a statement on a table that had `before` versions, and checks what it committed.
-    async fn execute(&mut self, at: usize, before: usize, step: Step) {
-        self.trace.push(format!("{};", step.sql));
-        let done = self.run_sql(&step.sql).await;
-        match (step.commits, &done) {
-            (Commits::Refused, Ok(_)) => panic!("a wrong row was accepted"),
-            (Commits::Refused, Err(_)) => {}
-            (_, Err(error)) => panic!("{error}"),
-            _ => {}
-        }
-        let head = self.head(&self.tables[at].name).await;
-        let table = &mut self.tables[at];
-        match step.commits {
-            Commits::AsModel | Commits::Refused => {}
-            Commits::NoneOr(operation) => {
-                assert!(head >= before && head - before <= 1, "{} commits", head - before);
-                (before..head).for_each(|_| table.same(operation));
->>>>>>> main
             }
         }
         // A dry or refused undrop: its table is the one whose name it gives.
@@ -485,7 +457,8 @@ impl Sequence {
         let name = &table.name;
         let operations: Vec<usize> = (1..=table.head()).rev().filter(|v| table.at(*v).operation != "ALTER").collect();
         let n = 1 + self.below(operations.len());
-        let mut asked = vec![format!("(SELECT count(*) FROM {name}) AS now"), format!("get_latest_version('{name}', {n})")];
+        let mut asked =
+            vec![format!("(SELECT count(*) FROM {name}) AS now"), format!("get_latest_version('{name}', {n})")];
         let mut numbers = vec![table.rows_at(table.head()).len(), operations[n - 1]];
         let v = 1 + self.below(table.head());
         asked.push(format!("(SELECT count(*) FROM {name} VERSION AS OF {v}) AS old"));

@@ -32,7 +32,8 @@ impl World {
                         return None;
                     }
                     let all = flag && self.rng.chance(30);
-                    let changes: Changes = values.iter().map(|value| (value.clone(), self.rows(table, &schema, 0))).collect();
+                    let changes: Changes =
+                        values.iter().map(|value| (value.clone(), self.rows(table, &schema, 0))).collect();
                     let rows: BTreeMap<String, BTreeMap<Key, Cells>> = self
                         .oracle_rows(table, &changes)
                         .into_iter()

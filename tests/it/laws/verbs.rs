@@ -96,8 +96,7 @@ impl World {
         let fields = vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Int64, true)];
         let key = ["k".to_owned()];
         let partitions = ["ds", "hh"][..levels].iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
-        let schema =
-            TableSchema::new(fields, partitions, if keyed { &key } else { &[] }).unwrap();
+        let schema = TableSchema::new(fields, partitions, if keyed { &key } else { &[] }).unwrap();
         let id = TableId::from_u128(self.ids.next());
         let create = CreateTable {
             id,
@@ -420,12 +419,7 @@ impl World {
 
     /// UPDATE v = v + 1, or DELETE, of every second row of partitions of a table without a key. What it changes gets a
     /// new number.
-    fn rewrite(
-        &mut self,
-        table: usize,
-        base: Arc<TableSnapshot>,
-        update: bool,
-    ) -> Result<Option<Planned>, String> {
+    fn rewrite(&mut self, table: usize, base: Arc<TableSnapshot>, update: bool) -> Result<Option<Planned>, String> {
         if !base.state.is_alive() {
             return Ok(None);
         }
@@ -440,7 +434,8 @@ impl World {
             }
             let mut rows = self.files.read(&entry, &schema);
             let (mut gone, before) = (FileRows::new(), rows.len());
-            for key in rows.keys().copied().filter(|key| odd == 2 || key.unsigned_abs() % 2 == odd).collect::<Vec<_>>() {
+            for key in rows.keys().copied().filter(|key| odd == 2 || key.unsigned_abs() % 2 == odd).collect::<Vec<_>>()
+            {
                 let mut row = rows.remove(&key).flatten();
                 let new = if update { Some(self.key(table)) } else { None };
                 if let (Some(new), Some(cells)) = (new, &mut row) {
@@ -481,8 +476,7 @@ impl World {
     fn compact(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
         let value = self.value(table);
         let state = &base.state;
-        let Some(partition) = state.open_partition(&values(&value)).filter(|_| state.is_alive())
-        else {
+        let Some(partition) = state.open_partition(&values(&value)).filter(|_| state.is_alive()) else {
             return Ok(None);
         };
         let schema = state.schema().unwrap();
@@ -526,9 +520,7 @@ impl World {
 
 fn filter(values: Option<&BTreeSet<String>>) -> PartitionFilter {
     match values {
-        Some(values) => {
-            PartitionFilter::Values(values.iter().map(|value| super::world::values(value)).collect())
-        }
+        Some(values) => PartitionFilter::Values(values.iter().map(|value| super::world::values(value)).collect()),
         None => PartitionFilter::All,
     }
 }

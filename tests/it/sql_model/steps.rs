@@ -194,9 +194,7 @@ impl Steps {
                 rows.iter_mut().for_each(|row| row.place = place / 2 * 2 + row.place % 2);
                 (format!("TABLE {name} PARTITION (dd={}, hh)", shape.place_literals(place)[0]), 1)
             }
-            1 | 2 => {
-                (format!("{name} PARTITION ({})", shape.partition_columns().join(", ")), shape.levels)
-            }
+            1 | 2 => (format!("{name} PARTITION ({})", shape.partition_columns().join(", ")), shape.levels),
             3 => {
                 // Columns in another order, and some left out.
                 if self.chance(50) && !cols.is_empty() {
