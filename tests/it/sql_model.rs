@@ -406,7 +406,7 @@ impl Sequence {
         };
         let rng = &mut self.steps.rng;
         let mut versions: Vec<usize> = (1..=head).collect();
-        while versions.len() > 10 {
+        while versions.len() > 8 {
             versions.swap_remove(rng.random_range(0..versions.len()));
         }
         for v in versions {
@@ -417,7 +417,7 @@ impl Sequence {
             };
             ask(format!("at {v}"), v, from, table.rows_at(v));
         }
-        for _ in 0..4 {
+        for _ in 0..3 {
             let (a, b) = (rng.random_range(1..=head), rng.random_range(1..=head));
             let (a, b) = (a.min(b), a.max(b));
             let from = match rng.random_range(0..3) {
@@ -552,12 +552,12 @@ fn same(what: &str, mut expected: Vec<String>, mut found: Vec<String>) {
     panic!("{what}: missing {missing:#?}, too many {extra:#?}");
 }
 
-/// Tells the seed and the statements of a sequence that panics.
+/// Tells the seed and the statements of a sequence that panics or is replayed.
 struct Told<'a>(u64, &'a mut Sequence);
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || number("TIMETRAVEL_SEED").is_some() {
             println!("\n{}\n-- replay with TIMETRAVEL_SEED={}", self.1.trace.join("\n"), self.0);
         }
     }
