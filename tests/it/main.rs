@@ -9,6 +9,7 @@
 mod architecture;
 mod compaction;
 mod counting;
+mod dml_model;
 mod docs;
 mod file_choice;
 mod format;

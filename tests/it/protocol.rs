@@ -24,6 +24,8 @@ const START: &[&str] = &[
     "INSERT INTO t VALUES (2, 21), (3, 30)",
     "CREATE TABLE p (k BIGINT PRIMARY KEY, v BIGINT) PARTITIONED BY (d STRING)",
     "INSERT INTO p VALUES (1, 1, 'a'), (2, 2, 'b')",
+    "CREATE TABLE log (k BIGINT, v BIGINT)",
+    "INSERT INTO log VALUES (1, 10), (1, 10), (2, 20)",
     "CREATE TABLE large (k BIGINT PRIMARY KEY, v BYTEA)",
     "CREATE TABLE seven (k BIGINT PRIMARY KEY, v BIGINT)",
     "ALTER TABLE seven SET TBLPROPERTIES ('x' = '2')",
@@ -353,6 +355,10 @@ verbs! {
     insert_before_a_checkpoint: "INSERT INTO seven VALUES (1, 1)";
     insert_overwrite: "INSERT OVERWRITE TABLE t VALUES (7, 70)";
     delete: "DELETE FROM t WHERE k = 2";
+    update_of_keys: "UPDATE t SET k = k + 1, v = 0 WHERE k >= 2";
+    merge: "MERGE INTO p USING t ON p.k = t.k WHEN MATCHED THEN UPDATE SET v = t.v, d = 'c' WHEN NOT MATCHED THEN INSERT VALUES (t.k, t.v, 'a')";
+    delete_without_a_key: "DELETE FROM log WHERE k = 1";
+    update_without_a_key: "UPDATE log SET v = 7 WHERE k = 2";
     compact: "ALTER TABLE t COMPACT MAJOR";
     set_properties: "ALTER TABLE t SET TBLPROPERTIES ('comment.by' = 'me')";
     rename: "ALTER TABLE t RENAME TO renamed";

@@ -15,7 +15,8 @@ pub(super) fn has(expr: &Expr) -> Result<bool> {
 pub(super) fn lifted(plan: LogicalPlan, exprs: Vec<Expr>) -> Result<(LogicalPlan, Vec<Expr>)> {
     let mut plan = plan;
     let mut lifted = Vec::with_capacity(exprs.len());
-    let mut number = 0;
+    // The plan may have answers already.
+    let mut number = plan.schema().fields().len();
     for expr in exprs {
         let expr = expr.transform_down(|expr| {
             if !matches!(expr, Expr::InSubquery(_) | Expr::Exists(_)) {
