@@ -6,8 +6,8 @@ use arrow::datatypes::DataType;
 use datafusion_timetravel::log::State;
 use datafusion_timetravel::table::{Column, TableSnapshot, TableState};
 
-use super::oracle::Version;
 use super::rows::Content;
+use super::version::Version;
 use super::world::{Table, World, lsn};
 
 impl World {

@@ -11,8 +11,9 @@ use datafusion_timetravel::store::{Ids, TableId};
 use datafusion_timetravel::table::{Action, PartitionValues, TableSnapshot};
 
 use super::Mutant;
-use super::oracle::{Cells, Col, Key, Oracle};
+use super::oracle::Oracle;
 use super::verbs::Changes;
+use super::version::{Cells, Col, Key};
 use super::world::{Planned, World, lsn};
 
 impl World {
@@ -315,7 +316,7 @@ impl World {
         let mut source = oracle.at(l).clone();
         source.settings = oracle.latest().settings.clone();
         let mut expected = match oracle.restore(head, l, horizon) {
-            super::oracle::Verdict::Refused(code) => Some(code),
+            super::verdict::Verdict::Refused(code) => Some(code),
             _ => None,
         };
         let mut of = String::new();
@@ -390,9 +391,9 @@ fn named(cols: &[Col], name: &str) -> Option<usize> {
 }
 
 /// A sweep changes no row; whether there is a file to take, rows can't tell.
-fn swept(oracle: &Oracle, at: u64) -> super::oracle::Verdict {
+fn swept(oracle: &Oracle, at: u64) -> super::verdict::Verdict {
     match oracle.at(at).alive {
-        true => super::oracle::Verdict::Maybe(oracle.at(at).clone()),
-        false => super::oracle::Verdict::Refused(Code::TableDropped),
+        true => super::verdict::Verdict::Maybe(oracle.at(at).clone()),
+        false => super::verdict::Verdict::Refused(Code::TableDropped),
     }
 }

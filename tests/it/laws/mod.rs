@@ -17,9 +17,12 @@ mod check;
 mod heads;
 mod keyless;
 mod oracle;
+mod rewrites;
 mod rng;
 mod rows;
 mod verbs;
+mod verdict;
+mod version;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion_timetravel::store::{Digest, FileId};
 use datafusion_timetravel::table::{DataFile, FileEntry, FileKind, TableSchema, TableState};
 
-use super::oracle::Key;
+use super::version::Key;
 
 /// A row by field id, as Parquet has it; none is a tombstone.
 pub type FileRows = BTreeMap<Key, Option<BTreeMap<i32, i64>>>;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion_timetravel::log::Operation;
-use datafusion_timetravel::ops::plan::{self, Draft, NewFiles, Rewritten};
+use datafusion_timetravel::ops::plan::{self, Draft, NewFiles};
 use datafusion_timetravel::store::{Ids, TableId};
 use datafusion_timetravel::table::{
     Action, CreateTable, DataFile, FileKind, PartitionFilter, Precondition, TableSchema, TableSnapshot,
 };
 
 use super::Mutant;
-use super::oracle::{Cells, Key, Need, Oracle, Part, Version, put};
+use super::oracle::Oracle;
 use super::rows::{FileRows, Named};
+use super::verdict::Need;
+use super::version::{Cells, Key, Part, Version, put};
 use super::world::{Planned, World, values};
 
 const KEYS: [Key; 3] = [1, 2, 3];
@@ -167,7 +169,7 @@ impl World {
         self.rng.pick(&self.tables[table].places).clone()
     }
 
-    fn key(&mut self, table: usize) -> Key {
+    pub fn key(&mut self, table: usize) -> Key {
         if !self.is_keyed(table) {
             self.row += 1;
             return self.row;
@@ -225,7 +227,7 @@ impl World {
         written
     }
 
-    fn files_of(&mut self, rows: FileRows, delta: bool) -> Vec<DataFile> {
+    pub fn files_of(&mut self, rows: FileRows, delta: bool) -> Vec<DataFile> {
         let mut parts = vec![rows];
         if self.rng.chance(30) && parts[0].len() > 1 {
             let split = *parts[0].keys().nth(1).unwrap();
@@ -254,7 +256,7 @@ impl World {
     }
 
     #[allow(clippy::too_many_arguments, reason = "a draft has that many parts")]
-    fn drafted(
+    pub fn drafted(
         &self,
         table: usize,
         base: Arc<TableSnapshot>,
@@ -422,61 +424,6 @@ impl World {
         Ok(self.drafted(table, base, Operation::Merge, what, draft, Need::Unchanged(values), apply))
     }
 
-    /// UPDATE v = v + 1, or DELETE, of every second row of partitions of a table without a key. What it changes gets a
-    /// new number.
-    fn rewrite(&mut self, table: usize, base: Arc<TableSnapshot>, update: bool) -> Result<Option<Planned>, String> {
-        if !base.state.is_alive() {
-            return Ok(None);
-        }
-        let (places, odd) = (self.values(table), self.rng.below(3));
-        let schema = base.state.schema().unwrap();
-        let id = schema.columns[1].id.0;
-        let (mut rewritten, mut added, mut changed) = (vec![], vec![], vec![]);
-        for entry in base.state.visible_at(base.lsn) {
-            let value = base.state.partition(entry.partition).unwrap().values.to_string();
-            if !places.contains(&value) {
-                continue;
-            }
-            let mut rows = self.files.read(&entry, &schema);
-            let (mut gone, before) = (FileRows::new(), rows.len());
-            for key in rows.keys().copied().filter(|key| odd == 2 || key.unsigned_abs() % 2 == odd).collect::<Vec<_>>()
-            {
-                let mut row = rows.remove(&key).flatten();
-                let new = if update { Some(self.key(table)) } else { None };
-                if let (Some(new), Some(cells)) = (new, &mut row) {
-                    cells.entry(id).and_modify(|v| *v += 1);
-                    gone.insert(new, row);
-                }
-                changed.push((value.clone(), key, new));
-            }
-            if rows.len() < before {
-                let with = (!rows.is_empty()).then(|| self.files.write(self.file_id(), FileKind::Base, rows));
-                rewritten.push(Rewritten { file: entry.file.id, with });
-            }
-            if !gone.is_empty() {
-                added.push(NewFiles { partition: self.partition(&value), files: self.files_of(gone, false) });
-            }
-        }
-        if rewritten.is_empty() {
-            return Ok(None);
-        }
-        let unchanged = Precondition::Unchanged(filter(Some(&places)));
-        let draft = plan::rewrite(&base, rewritten, added, vec![unchanged]).map_err(|e| e.to_string())?;
-        let v = self.tables[table].oracle.latest().cols[0].id;
-        let what = format!("{} rows of {places:?}: {changed:?}", if update { "UPDATE" } else { "DELETE" });
-        let apply = move |version: &mut Version, n: u64| {
-            for (value, key, new) in &changed {
-                let row = version.parts.get_mut(value).and_then(|part| part.rows.remove(key));
-                if let (Some(mut row), Some(new)) = (row, new) {
-                    row.cells.entry(v).and_modify(|v| *v += 1);
-                    put(version, value, n, *new, Some(row.cells));
-                }
-            }
-        };
-        let operation = if update { Operation::Update } else { Operation::Delete };
-        Ok(self.drafted(table, base, operation, what, draft, Need::Rewrite(places), apply))
-    }
-
     /// A random run of a partition's files, contiguous in order; tombstones go where nothing older is left out.
     fn compact(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
         let value = self.value(table);
@@ -523,7 +470,7 @@ impl World {
     }
 }
 
-fn filter(values: Option<&BTreeSet<String>>) -> PartitionFilter {
+pub fn filter(values: Option<&BTreeSet<String>>) -> PartitionFilter {
     match values {
         Some(values) => PartitionFilter::Values(values.iter().map(|value| super::world::values(value)).collect()),
         None => PartitionFilter::All,

@@ -14,10 +14,12 @@ use datafusion_timetravel::table::{Action, PartitionRef, PartitionValues, TableL
 use object_store::memory::InMemory;
 
 use super::Mutant;
-use super::oracle::{Col, Oracle, Verdict, Version};
+use super::oracle::Oracle;
 use super::rng::Rng;
 use super::rows::Files;
 use super::verbs::{THEMES, VERBS};
+use super::verdict::Verdict;
+use super::version::{Col, Version};
 
 pub type PlanFn = dyn Fn(&TableSnapshot) -> Plan + Send + Sync;
 pub type VerdictFn = dyn Fn(&Oracle, u64) -> Verdict;
@@ -128,7 +130,7 @@ impl World {
 
     pub fn column(&mut self, name: &str, wide: bool) -> Col {
         self.columns += 1;
-        Col { id: super::oracle::ColId(self.columns), name: name.into(), wide }
+        Col { id: super::version::ColId(self.columns), name: name.into(), wide }
     }
 
     pub fn is_keyed(&self, table: usize) -> bool {

@@ -9,7 +9,7 @@ use super::condition::condition;
 use super::model::{Table, Verdict, widen};
 use super::shape::{Col, KEYS, Key, Row, Shape, Type};
 
-const NAMES: [&str; 4] = ["t0", "t1", "t2", "t3"];
+pub(super) const NAMES: [&str; 4] = ["t0", "t1", "t2", "t3"];
 const COLUMNS: [&str; 5] = ["v", "s", "x", "y", "z"];
 
 /// What a statement is expected to do.
@@ -40,7 +40,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    fn new(sql: impl Into<String>, effect: Effect) -> Self {
+    pub(super) fn new(sql: impl Into<String>, effect: Effect) -> Self {
         Self { sql: sql.into(), effect, partitions: vec![] }
     }
 }
@@ -57,15 +57,15 @@ impl Steps {
         Self { rng, columns: 0 }
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.rng.random_range(0..n)
     }
 
-    fn chance(&mut self, percent: u32) -> bool {
+    pub(super) fn chance(&mut self, percent: u32) -> bool {
         self.rng.random_range(0..100) < percent
     }
 
-    fn column(&mut self, name: &str) -> Col {
+    pub(super) fn column(&mut self, name: &str) -> Col {
         self.columns += 1;
         let ty = [Type::Int, Type::Bigint, Type::Text][self.below(3)];
         Col { id: self.columns, name: name.to_owned(), ty }
@@ -88,13 +88,13 @@ impl Steps {
         (0..count).map(|_| self.row(shape, cols)).collect()
     }
 
-    fn places(&mut self, shape: Shape) -> BTreeSet<usize> {
+    pub(super) fn places(&mut self, shape: Shape) -> BTreeSet<usize> {
         let count = if self.chance(30) { 2 } else { 1 };
         (0..count).map(|_| self.below(shape.places())).collect()
     }
 
     /// A version of the table, now and then one that isn't there.
-    fn version(&mut self, table: &Table) -> usize {
+    pub(super) fn version(&mut self, table: &Table) -> usize {
         match self.chance(5) {
             true => table.head() + 1,
             false => self.rng.random_range(1..=table.head()),
@@ -210,7 +210,7 @@ impl Steps {
         (format!("INSERT INTO {head} VALUES {}", tuples.join(", ")), rows)
     }
 
-    fn insert(&mut self, at: usize, table: &Table) -> Step {
+    pub(super) fn insert(&mut self, at: usize, table: &Table) -> Step {
         let (sql, rows) = self.values(table);
         Step::new(sql, Effect::On(at, table.insert(&rows)))
     }
@@ -284,7 +284,7 @@ impl Steps {
         Step::new(sql, Effect::Refused("TT_CONSTRAINT_VIOLATION"))
     }
 
-    fn overwrite(&mut self, at: usize, table: &Table) -> Step {
+    pub(super) fn overwrite(&mut self, at: usize, table: &Table) -> Step {
         let (name, shape, cols) = (&table.name, table.shape, table.cols());
         let mut rows = if self.chance(15) { vec![] } else { self.rows(shape, cols) };
         let place = self.below(shape.places());
@@ -321,97 +321,6 @@ impl Steps {
         Step::new(format!("INSERT OVERWRITE {head} {source}"), Effect::On(at, table.overwrite(&places, &rows)))
     }
 
-    fn delete(&mut self, at: usize, table: &Table) -> Step {
-        let filter = condition(&mut self.rng, table.shape, table.cols(), 2);
-        let sql = format!("DELETE FROM {} WHERE {}", table.name, filter.sql(table.shape));
-        Step::new(sql, Effect::On(at, table.delete(|row| filter.holds(row))))
-    }
-
-    /// New values, or another partition.
-    fn update(&mut self, at: usize, table: &Table) -> Step {
-        let (shape, cols) = (table.shape, table.cols());
-        let filter = condition(&mut self.rng, shape, cols, 1);
-        let place = (shape.partitioned() && (cols.is_empty() || self.chance(25))).then(|| self.below(shape.places()));
-        let mut sets = vec![];
-        let mut changes: Vec<(Col, Option<i64>, bool)> = vec![];
-        if let Some(place) = place {
-            let pairs = shape.partition_columns().iter().zip(shape.place_literals(place));
-            sets.extend(pairs.map(|(name, text)| format!("{name} = {text}")));
-        }
-        if place.is_none() && cols.is_empty() {
-            return self.insert(at, table);
-        }
-        if !cols.is_empty() {
-            let col = &cols[self.below(cols.len())];
-            let (value, adds) = (self.chance(85).then(|| self.rng.random_range(0..20)), self.chance(50));
-            let adds = adds && col.ty == Type::Bigint;
-            sets.push(match adds {
-                true => format!("{0} = {0} + 1", col.name),
-                false => format!("{} = {}", col.name, col.ty.literal(value)),
-            });
-            changes.push((col.clone(), value, adds));
-        }
-        let change = move |row: &Row| {
-            let mut row = row.clone();
-            for (col, value, adds) in &changes {
-                match (value, adds) {
-                    (_, true) => drop(row.cells.entry(col.id).and_modify(|v| *v += 1)),
-                    (Some(value), _) => drop(row.cells.insert(col.id, *value)),
-                    (None, _) => drop(row.cells.remove(&col.id)),
-                }
-            }
-            row.place = place.unwrap_or(row.place);
-            row
-        };
-        let sql = format!("UPDATE {} SET {} WHERE {}", table.name, sets.join(", "), filter.sql(shape));
-        Step::new(sql, Effect::On(at, table.update(|row| filter.holds(row).then(|| change(row)))))
-    }
-
-    /// Rows that match are changed or deleted, the others inserted.
-    fn merge(&mut self, at: usize, table: &Table) -> Step {
-        let (name, shape, cols) = (&table.name, table.shape, table.cols());
-        let mut seen = BTreeSet::new();
-        let mut rows = self.rows(shape, cols);
-        rows.retain(|row| seen.insert((row.place, row.k)));
-        let names = shape.columns(cols);
-        let keys = shape.key_columns().iter().chain(shape.partition_columns());
-        let on = keys.map(|key| format!("{name}.{key} = s.{key}")).collect::<Vec<_>>().join(" AND ");
-        // A column of nothing but NULL has no type in VALUES.
-        let col = (!cols.is_empty()).then(|| cols[self.below(cols.len())].clone());
-        let (matched, inserts) = (self.below(3), self.chance(70));
-        let mut clauses = vec![];
-        match (matched, &col) {
-            (0, _) => clauses.push("WHEN MATCHED THEN DELETE".to_owned()),
-            (1, Some(col)) => clauses.push(format!("WHEN MATCHED THEN UPDATE SET {0} = s.{0}", col.name)),
-            _ => {}
-        }
-        if inserts || clauses.is_empty() {
-            let values = names.iter().map(|name| format!("s.{name}")).collect::<Vec<_>>().join(", ");
-            clauses.push(format!("WHEN NOT MATCHED THEN INSERT ({}) VALUES ({values})", names.join(", ")));
-        }
-        let inserts = inserts || clauses.len() == 1 && clauses[0].starts_with("WHEN NOT");
-        let tuples: Vec<String> = rows.iter().map(|row| shape.tuple(row, cols, shape.levels)).collect();
-        let sql = format!(
-            "MERGE INTO {name} USING (VALUES {}) AS s ({}) ON {on} {}",
-            tuples.join(", "),
-            names.join(", "),
-            clauses.join(" ")
-        );
-        let change = |old: &Row, new: &Row| match (matched, &col) {
-            (0, _) => Some(None),
-            (1, Some(col)) => {
-                let mut row = old.clone();
-                match new.cells.get(&col.id) {
-                    Some(value) => row.cells.insert(col.id, *value),
-                    None => row.cells.remove(&col.id),
-                };
-                Some(Some(row))
-            }
-            _ => None,
-        };
-        Step::new(sql, Effect::On(at, table.merge(&rows, change, inserts)))
-    }
-
     fn truncate(&mut self, at: usize, table: &Table) -> Step {
         let named = table.shape.partitioned() && self.chance(60);
         let places = if named { Some(self.places(table.shape)) } else { None };
@@ -433,112 +342,6 @@ impl Steps {
                 }
             }
         }
-    }
-
-    /// Now and then a RESTORE only tells what it would do.
-    fn perhaps_dry(&mut self, sql: String, effect: Effect) -> Step {
-        match self.chance(10) {
-            false => Step::new(sql, effect),
-            true => {
-                let effect = match effect {
-                    Effect::On(_, Verdict::Refused(code)) | Effect::Refused(code) => Effect::Refused(code),
-                    _ => Effect::Nothing,
-                };
-                Step::new(format!("{sql} DRY RUN"), effect)
-            }
-        }
-    }
-
-    fn restore(&mut self, at: usize, table: &Table) -> Step {
-        let v = self.version(table);
-        let sql = format!("RESTORE TABLE {} TO LSN '{v}'", table.name);
-        self.perhaps_dry(sql, Effect::On(at, table.restore(v)))
-    }
-
-    fn partition_restore(&mut self, at: usize, table: &Table) -> Step {
-        if !table.shape.partitioned() {
-            return self.restore(at, table);
-        }
-        let (v, places) = (self.version(table), self.places(table.shape));
-        let sql = format!("RESTORE TABLE {}{} TO LSN '{v:016}'", table.name, specs(table.shape, Some(&places), " "));
-        self.perhaps_dry(sql, Effect::On(at, table.restore_partitions(&places, v)))
-    }
-
-    fn drop_partition(&mut self, at: usize, table: &Table) -> Step {
-        if !table.shape.partitioned() {
-            return self.overwrite(at, table);
-        }
-        let (places, if_exists) = (self.places(table.shape), self.chance(40));
-        let word = if if_exists { " IF EXISTS" } else { "" };
-        let sql = format!("ALTER TABLE {} DROP{word}{}", table.name, specs(table.shape, Some(&places), ", "));
-        Step::new(sql, Effect::On(at, table.drop_partitions(&places, if_exists)))
-    }
-
-    fn undrop_partition(&mut self, at: usize, table: &Table) -> Step {
-        let ended: Vec<_> = table.ended().into_iter().collect();
-        if ended.is_empty() {
-            return self.drop_partition(at, table);
-        }
-        let count = 1 + self.below(ended.len().min(3));
-        let wanted: BTreeMap<_, _> = (0..count).map(|_| ended[self.below(ended.len())]).collect();
-        let ids: Vec<String> = (0..wanted.len()).map(|n| format!("PARTITION('id'='{{{n}}}')")).collect();
-        let sql = format!("RESTORE TABLE {} {}", table.name, ids.join(" "));
-        let verdict = match table.undrop_partitions(&wanted) {
-            // Of several that are wrong, which is told isn't said.
-            Verdict::Refused(_) if wanted.len() > 1 => Verdict::Refused(""),
-            verdict => verdict,
-        };
-        let mut step = self.perhaps_dry(sql, Effect::On(at, verdict));
-        step.partitions = wanted.into_keys().collect();
-        step
-    }
-
-    fn add_partition(&mut self, at: usize, table: &Table) -> Step {
-        if !table.shape.partitioned() {
-            return self.settings(at, table);
-        }
-        let (place, if_not_exists) = (self.below(table.shape.places()), self.chance(40));
-        let word = if if_not_exists { " IF NOT EXISTS" } else { "" };
-        let sql = format!("ALTER TABLE {} ADD{word} {}", table.name, table.shape.place_sql(place));
-        Step::new(sql, Effect::On(at, table.add_partition(place, if_not_exists)))
-    }
-
-    /// RESTORE … AS a new table, an existing one, or itself.
-    fn clone_table(&mut self, at: usize, tables: &[Table], live: &[usize]) -> Step {
-        let table = &tables[at];
-        let v = self.version(table);
-        let places = (table.shape.partitioned() && self.chance(30)).then(|| self.places(table.shape));
-        let fits = |other: &usize| {
-            let schema = |cols: &[Col]| cols.iter().map(|c| (c.name.clone(), c.ty)).collect::<Vec<_>>();
-            let there = table.head().min(v);
-            tables[*other].shape == table.shape && schema(tables[*other].cols()) == schema(&table.at(there).cols)
-        };
-        let fitting: Vec<usize> = live.iter().copied().filter(|other| *other != at && fits(other)).collect();
-        let to = match self.below(10) {
-            0..4 if !fitting.is_empty() => tables[fitting[self.below(fitting.len())]].name.clone(),
-            _ => NAMES[self.below(NAMES.len())].to_owned(),
-        };
-        let spec = specs(table.shape, places.as_ref(), " ");
-        let sql = format!("RESTORE TABLE {}{spec} TO LSN '{v}' AS {to}", table.name);
-        let target = live.iter().copied().find(|other| tables[*other].name == to);
-        let cols = match target {
-            Some(target) => tables[target].cols().to_vec(),
-            None if v > table.head() => vec![],
-            None => table.at(v).cols.clone().iter().map(|col| Col { ty: col.ty, ..self.column(&col.name) }).collect(),
-        };
-        let n = target.map_or(1, |target| tables[target].head() + 1);
-        let effect = match (table.cloned(v, places.as_ref(), &cols, n), target) {
-            (Err(code), _) => Effect::Refused(code),
-            (Ok(_), Some(target)) if target == at => Effect::Refused("TT_INVALID_ARGUMENT"),
-            (Ok(_), Some(target)) if !fits(&target) => Effect::Refused("ODPS-0110061"),
-            (Ok(content), Some(target)) => Effect::On(target, tables[target].overwrite_with(content)),
-            (Ok(content), None) => {
-                let mut new = Table::with_first(&to, table.shape, content);
-                new.properties.clone_from(&table.properties);
-                Effect::Creates(Box::new(new), None)
-            }
-        };
-        self.perhaps_dry(sql, effect)
     }
 
     fn alter_columns(&mut self, at: usize, table: &Table) -> Step {
@@ -599,7 +402,7 @@ impl Steps {
     }
 
     /// Properties, lifecycle, comment, TOUCH.
-    fn settings(&mut self, at: usize, table: &Table) -> Step {
+    pub(super) fn settings(&mut self, at: usize, table: &Table) -> Step {
         let name = &table.name;
         let (n, place) = (self.below(3), self.below(table.shape.places()));
         match self.below(5) {
@@ -636,19 +439,6 @@ impl Steps {
             None => Step::new(sql, Effect::Renames(at, to.to_owned())),
         }
     }
-
-    fn undrop_table(&mut self, tables: &[Table]) -> Step {
-        let dropped: Vec<usize> = (0..tables.len()).filter(|at| tables[*at].dropped).collect();
-        let at = match dropped.is_empty() || self.chance(5) {
-            true => self.below(tables.len()),
-            false => dropped[self.below(dropped.len())],
-        };
-        let table = &tables[at];
-        let sql = format!("RESTORE TABLE {} ('id'='{}')", table.name, table.id);
-        let taken = tables.iter().any(|other| other.name == table.name && !other.dropped);
-        let effect = if taken { Effect::Refused("TT_TABLE_EXISTS") } else { Effect::Undrops(at) };
-        self.perhaps_dry(sql, effect)
-    }
 }
 
 /// A row with the values of some columns in others.
@@ -658,7 +448,7 @@ fn renamed(row: &Row, from: &[Col], to: &[Col]) -> Row {
 }
 
 /// The PARTITION clauses, each after a space.
-fn specs(shape: Shape, places: Option<&BTreeSet<usize>>, between: &str) -> String {
+pub(super) fn specs(shape: Shape, places: Option<&BTreeSet<usize>>, between: &str) -> String {
     let specs: Vec<String> = places.into_iter().flatten().map(|place| shape.place_sql(*place)).collect();
     if specs.is_empty() { String::new() } else { format!(" {}", specs.join(between)) }
 }
