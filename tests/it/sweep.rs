@@ -324,3 +324,27 @@ async fn without_retentions_the_grace_is_left() {
     assert_eq!(code, Code::VersionTooOld);
     assert!(message.contains("VACUUM took its files"), "{message}");
 }
+
+/// A statement that reads its target conflicts with a TRUNCATE also where VACUUM took the files that counted.
+#[tokio::test]
+async fn a_truncate_after_a_vacuum_is_noticed() {
+    let lake = Lake::new().await;
+    for sql in ["CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)", "INSERT INTO t VALUES (1, 1)", "INSERT INTO t VALUES (2, 2)"]
+    {
+        lake.session.ok(sql).await;
+    }
+    lake.session.ok("ALTER TABLE t COMPACT MAJOR").await;
+    lake.clock.advance(3 * DAY);
+    assert_eq!(lake.session.ok("VACUUM").await.len(), 1);
+    lake.faults.add(Rule::on(Op::Put).path("/data/").nth(1).fault(Fault::HangUntilReleased));
+    let writer = lake.session.clone();
+    let stalled = tokio::spawn(async move { writer.run("INSERT INTO t SELECT k, v + 1 FROM t").await });
+    while lake.faults.fired() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let other = lake.other().await;
+    other.ok("TRUNCATE TABLE t").await;
+    lake.faults.release().await;
+    stalled.await.unwrap().expect("planned again");
+    assert!(other.ok("SELECT * FROM t").await.is_empty());
+}
