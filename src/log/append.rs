@@ -11,7 +11,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::{FORMAT, Header, Log, Lsn, Operation, Snapshot, State, commit};
+use super::{Commit, FORMAT, Header, Log, Lsn, Operation, Snapshot, State, commit};
 use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::store::layout::LogRoot;
 use crate::store::{CommitId, Path, PutError, TableId, Timestamp};
@@ -126,13 +126,13 @@ impl<S: State> Log<S> {
                 return Ok(Committed { lsn: None, snapshot: self.remember(snapshot) });
             };
             let header = self.header(&snapshot, options)?;
-            let (bytes, _) = commit::encode(&header, &actions)?;
-            let taken = self.take_slot(header.lsn, &bytes, options).await?;
+            let mine = commit::encode(header, actions, snapshot.file.as_ref())?;
+            let taken = self.take_slot(mine, options).await?;
             Arc::make_mut(&mut snapshot).apply(&taken)?;
             if taken.header.commit == options.commit {
                 let snapshot = self.remember(snapshot);
                 self.checkpoint_if_due(&snapshot);
-                return Ok(Committed { lsn: Some(header.lsn), snapshot });
+                return Ok(Committed { lsn: Some(taken.header.lsn), snapshot });
             }
             // One lost race is settled by the commit just read; a second means that the head is further on.
             lost += 1;
@@ -151,7 +151,7 @@ impl<S: State> Log<S> {
                 Code::ClockSkew,
                 format!(
                     "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again",
-                    self.name(),
+                    snapshot.state.title().unwrap_or_else(|| format!("the {}", self.name())),
                     snapshot.time(),
                     ahead.as_secs(),
                 ),
@@ -184,13 +184,9 @@ impl<S: State> Log<S> {
         })
     }
 
-    /// Puts the bytes into the slot, and gives the commit that is there afterwards: mine or another's.
-    async fn take_slot(
-        &self,
-        lsn: Lsn,
-        bytes: &bytes::Bytes,
-        options: &CommitOptions,
-    ) -> Result<super::Commit<S::Action>> {
+    /// Puts my commit into its slot, and gives the commit that is there afterwards: mine or another's.
+    async fn take_slot(&self, mine: Commit<S::Action>, options: &CommitOptions) -> Result<Commit<S::Action>> {
+        let lsn = mine.header.lsn;
         let path = self.root.commit(lsn.get());
         let deadline = Instant::now() + options.deadline;
         let mut backoff = ExponentialBuilder::default()
@@ -202,8 +198,8 @@ impl<S: State> Log<S> {
         let mut last: Option<Error> = None;
         let mut sent = false;
         loop {
-            match self.store.create(&path, bytes.clone()).await {
-                Ok(_) => return commit::decode(path.as_ref(), &self.name(), lsn, S::FEATURES, bytes),
+            match self.store.create(&path, mine.file.clone()).await {
+                Ok(_) => return Ok(mine),
                 // Nothing of this commit was ever stored, so nothing is unclear.
                 Err(PutError::NotStored(error)) if !sent => return Err(error),
                 Err(PutError::NotStored(error)) => last = Some(error),

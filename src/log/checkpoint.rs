@@ -151,6 +151,7 @@ async fn read<S: State>(store: &Store, root: LogRoot, lsn: Lsn, digest: Digest) 
         header: Some(head.header),
         state: S::from_rows(rows)?,
         index,
+        file: None,
     }))
 }
 

@@ -37,6 +37,20 @@ pub struct Touched {
     /// Whether this commit created it: history shows CREATE for it (C4).
     #[serde(default)]
     pub created: bool,
+    /// Rows added to it, tombstones included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
+    /// Files added to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub files: u64,
+    /// Bytes added to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One commit, as history knows it.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use futures::future::try_join_all;
 use tokio::task::JoinHandle;
 
@@ -10,9 +11,6 @@ use super::{Commit, CommitInfo, Lsn, SegmentRef, Snapshot, State, checkpoint, co
 use crate::error::{Code, Error, Result};
 use crate::store::layout::LogRoot;
 use crate::store::{Store, Timestamp};
-
-/// How many commits follow a checkpoint before the next one is written.
-const CHECKPOINT_EVERY: u64 = 10;
 
 /// A handle on one log. It keeps the newest snapshot that it has seen; [`Log::snapshot`] revalidates it with one
 /// small request.
@@ -35,7 +33,7 @@ impl<S: State> Log<S> {
             cached: Mutex::default(),
             segments: Mutex::default(),
             background: Mutex::default(),
-            checkpoint_every: CHECKPOINT_EVERY,
+            checkpoint_every: commit::RUN,
         }
     }
 
@@ -71,20 +69,74 @@ impl<S: State> Log<S> {
 
     /// The snapshot at the head, as of a moment during this call.
     ///
-    /// Costs one probe of the next slot where nothing happened since the last call; the first call also lists the
-    /// checkpoints and reads the newest.
+    /// Costs one probe of the next slot where nothing happened since the last call. The first call lists the
+    /// checkpoints, reads the newest and finds the head of its run in three probes: four requests and the list, where
+    /// the checkpoint of the last full run was written and the commits of a run are small enough to carry each other.
     ///
     /// # Errors
     /// The store fails, or a commit is corrupt or needs an unknown feature.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot<S>>> {
-        let base = match self.cached() {
-            Some(snapshot) => snapshot,
-            None => match checkpoint::newest(&self.store, self.root, Lsn::MAX).await? {
-                Some(snapshot) => Arc::new(snapshot),
-                None => Arc::new(Snapshot::empty()),
-            },
+        if let Some(snapshot) = self.cached() {
+            return self.catch_up(snapshot).await;
+        }
+        let base = match checkpoint::newest(&self.store, self.root, Lsn::MAX).await? {
+            Some(snapshot) => Arc::new(snapshot),
+            None => Arc::new(Snapshot::empty()),
         };
-        self.catch_up(base).await
+        self.finish_run(base).await
+    }
+
+    /// Finds the head within the run that begins after `base` by bisection: a log has no gaps, and a commit carries those
+    /// between. A head is taken for one only after the slot behind it was found empty.
+    async fn finish_run(&self, base: Arc<Snapshot<S>>) -> Result<Arc<Snapshot<S>>> {
+        let mut snapshot = base;
+        // Of a log without a checkpoint the first slot says at once whether there is anything.
+        if snapshot.is_empty() {
+            let Some(first) = self.read_commit(Lsn::FIRST).await? else { return Ok(self.remember(snapshot)) };
+            Arc::make_mut(&mut snapshot).apply(&first)?;
+        }
+        let mut end = None;
+        let mut step = commit::RUN.div_ceil(2);
+        while step > 0 {
+            let probe = Lsn::new(snapshot.lsn.get().saturating_add(step));
+            match self.read_commit(probe).await? {
+                Some(commit) => snapshot = self.advance(snapshot, commit).await?,
+                None => end = Some(probe),
+            }
+            step /= 2;
+        }
+        match end {
+            Some(end) if end == snapshot.lsn.next() => Ok(self.remember(snapshot)),
+            _ => self.catch_up(snapshot).await,
+        }
+    }
+
+    /// Folds a later commit in, and those before it from where it carries them, or from their own files.
+    async fn advance(&self, snapshot: Arc<Snapshot<S>>, to: Commit<S::Action>) -> Result<Arc<Snapshot<S>>> {
+        let mut snapshot = snapshot;
+        let mut carried = to.carried();
+        let mut lsn = to.header.lsn.get();
+        let mut newest_first = vec![to];
+        while lsn > snapshot.lsn.next().get() {
+            lsn -= 1;
+            let commit = match carried {
+                Some(file) => self.decode(Lsn::new(lsn), file)?,
+                None => self.read_commit(Lsn::new(lsn)).await?.ok_or_else(|| self.gap(Lsn::new(lsn)))?,
+            };
+            carried = commit.carried();
+            newest_first.push(commit);
+        }
+        for commit in newest_first.iter().rev() {
+            Arc::make_mut(&mut snapshot).apply(commit)?;
+        }
+        Ok(snapshot)
+    }
+
+    fn gap(&self, lsn: Lsn) -> Error {
+        Error::new(
+            Code::Corrupt,
+            format!("commit {lsn} of {} is missing and later ones are there: restore it from a copy", self.name()),
+        )
     }
 
     /// Follows the log from `base` to its head: one probe, then twice as many at a time while commits are found.
@@ -114,9 +166,14 @@ impl<S: State> Log<S> {
     /// # Errors
     /// The store fails, or the commit is corrupt.
     pub async fn read_commit(&self, lsn: Lsn) -> Result<Option<Commit<S::Action>>> {
-        let path = self.root.commit(lsn.get());
-        let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
-        commit::decode(path.as_ref(), &self.name(), lsn, S::FEATURES, &bytes).map(Some)
+        match self.store.read(&self.root.commit(lsn.get())).await? {
+            Some(file) => self.decode(lsn, file).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn decode(&self, lsn: Lsn, file: Bytes) -> Result<Commit<S::Action>> {
+        commit::decode(self.root.commit(lsn.get()).as_ref(), &self.name(), lsn, S::FEATURES, file)
     }
 
     /// Keeps the newer of the cached snapshot and this one, and gives this one back.

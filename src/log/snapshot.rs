@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::commit::MAX_CARRIED_BYTES;
 use super::{Commit, CommitIndex, CommitInfo, Header, Lsn, State};
 use crate::error::{Code, Error, Result};
 use crate::store::{Digest, Timestamp};
 
 /// An immutable state, the index of the commits that made it, and the link to the last of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Snapshot<S> {
     /// The last commit that is in it; 0 where the log doesn't exist.
     pub lsn: Lsn,
@@ -21,6 +24,8 @@ pub struct Snapshot<S> {
     pub state: S,
     /// The index of the commits.
     pub index: CommitIndex,
+    /// The file of that commit, where the next one may carry it.
+    pub(crate) file: Option<Bytes>,
 }
 
 impl<S: State> Snapshot<S> {
@@ -33,6 +38,7 @@ impl<S: State> Snapshot<S> {
             checkpoint: None,
             state: S::default(),
             index: CommitIndex::default(),
+            file: None,
         }
     }
 
@@ -73,6 +79,7 @@ impl<S: State> Snapshot<S> {
         self.digest = Some(commit.digest);
         self.checkpoint = self.checkpoint.max(header.checkpoint);
         self.header = Some(header.clone());
+        self.file = Some(commit.file.clone()).filter(|file| file.len() <= MAX_CARRIED_BYTES);
         Ok(())
     }
 }

@@ -15,6 +15,11 @@ pub trait State: Clone + Default + Debug + PartialEq + Send + Sync + 'static {
     /// Required features that this code understands.
     const FEATURES: &'static [&'static str];
 
+    /// How messages name what the log is of, where the state knows better than the log.
+    fn title(&self) -> Option<String> {
+        None
+    }
+
     /// Folds one commit into the state and says what it touched.
     ///
     /// # Errors

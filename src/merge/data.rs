@@ -18,9 +18,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::error::{Code, Error, Result};
-use crate::store::layout::{self, DataFileKind};
 use crate::store::{Digest, FileId, Path, Store, TableId};
-use crate::table::{ColumnId, DataFile, FileKind, TOMBSTONE_ID};
+use crate::table::{ColumnId, DataFile, TOMBSTONE_ID};
 
 /// Files up to this size are fetched in one request, whole, and verified.
 pub(crate) const SMALL_FILE: u64 = 8 << 20;
@@ -41,12 +40,7 @@ pub(crate) struct FileSource {
 impl FileSource {
     /// The path of a file, relative to the warehouse.
     pub(crate) fn path(&self, file: &DataFile) -> Path {
-        let kind = match file.kind {
-            FileKind::Base => DataFileKind::Base,
-            FileKind::Delta => DataFileKind::Delta,
-        };
-        let (table, id) = file.location(self.table);
-        layout::data_file(table, id, kind)
+        file.path(self.table)
     }
 
     fn corrupt(&self, file: &DataFile, what: impl fmt::Display) -> Error {

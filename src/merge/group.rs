@@ -2,6 +2,7 @@
 //!
 //! A bound that isn't known overlaps everything, so grouping errs only towards more work.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
@@ -10,7 +11,7 @@ use arrow::row::{OwnedRow, RowConverter, SortField};
 use super::{FileSource, bounds as bound};
 use crate::error::{Error, Result};
 use crate::store::TableId;
-use crate::table::{FileEntry, TableSchema};
+use crate::table::{FileEntry, Order, TableSchema};
 
 /// Files of one partition that are merged with each other and with no others.
 #[derive(Debug)]
@@ -18,12 +19,26 @@ pub struct MergeGroup {
     pub(crate) source: FileSource,
     pub(crate) schema: Arc<TableSchema>,
     pub(crate) files: Vec<Arc<FileEntry>>,
+    /// Whether the files come by their smallest key.
+    by_key: bool,
 }
 
 impl MergeGroup {
     /// The files, in no particular order.
     pub fn files(&self) -> &[Arc<FileEntry>] {
         &self.files
+    }
+
+    /// The files in rows that don't overlap, each by key: those of one order, where bounds are known, else each by itself.
+    pub(crate) fn rows_of_files(&self) -> Vec<Vec<Arc<FileEntry>>> {
+        if !self.by_key {
+            return self.files.iter().map(|entry| vec![Arc::clone(entry)]).collect();
+        }
+        let mut rows: BTreeMap<Order, Vec<Arc<FileEntry>>> = BTreeMap::new();
+        for entry in &self.files {
+            rows.entry(entry.order).or_default().push(Arc::clone(entry));
+        }
+        rows.into_values().collect()
     }
 
     /// Whether any row of it may not be alive.
@@ -43,15 +58,16 @@ pub fn groups(
     files: &[Arc<FileEntry>],
 ) -> Result<Vec<Arc<MergeGroup>>> {
     let source = FileSource { name: Arc::clone(name), table };
-    let group =
-        |files: Vec<Arc<FileEntry>>| Arc::new(MergeGroup { source: source.clone(), schema: Arc::clone(schema), files });
+    let group = |files: Vec<Arc<FileEntry>>, by_key| {
+        Arc::new(MergeGroup { source: source.clone(), schema: Arc::clone(schema), files, by_key })
+    };
     if !schema.is_keyed() || files.len() < 2 {
-        return Ok(files.iter().map(|entry| group(vec![Arc::clone(entry)])).collect());
+        return Ok(files.iter().map(|entry| group(vec![Arc::clone(entry)], true)).collect());
     }
     let bounds =
         files.iter().map(|entry| (entry.file.min_key().unwrap_or_default(), entry.file.max_key().unwrap_or_default()));
     let Some(ranges) = ranges(schema, bounds)? else {
-        return Ok(vec![group(files.to_vec())]);
+        return Ok(vec![group(files.to_vec(), false)]);
     };
     let mut sorted: Vec<(Range, &Arc<FileEntry>)> = ranges.into_iter().zip(files).collect();
     sorted.sort_by(|(a, _), (b, _)| a.min.cmp(&b.min));
@@ -64,7 +80,7 @@ pub fn groups(
         }
         end = end.max(Some(range.max));
     }
-    Ok(found.into_iter().map(group).collect())
+    Ok(found.into_iter().map(|files| group(files, true)).collect())
 }
 
 /// Per file of the group, the row groups that may hold a key of another file; none where all must be read, because

@@ -88,6 +88,7 @@ impl Lab {
             checkpoint: None,
             state: self.state.clone(),
             index: CommitIndex::default(),
+            file: None,
         })
     }
 

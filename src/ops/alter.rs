@@ -133,15 +133,19 @@ pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
         }
     };
     warehouse.catalog().commit(base, options, plan).await?;
-    finish_rename(warehouse, &PinnedTable { name: to, ..table }).await
+    note_rename(warehouse, &table).await
 }
 
 /// Notes in the table's log the name that the catalog gave it, where that is missing: whoever renamed it may have
 /// crashed. Every verb that commits to the table's log calls this first.
 pub(super) async fn finish_rename(warehouse: &Warehouse, table: &PinnedTable) -> Result<()> {
-    if table.snapshot.state.info()?.create.name == table.name.to_string() {
-        return Ok(());
+    match table.snapshot.state.info()?.create.name == table.name.to_string() {
+        true => Ok(()),
+        false => note_rename(warehouse, table).await,
     }
+}
+
+async fn note_rename(warehouse: &Warehouse, table: &PinnedTable) -> Result<()> {
     let catalog = warehouse.catalog().snapshot().await?;
     let entry = catalog.state.table(table.id).filter(|entry| entry.dropped.is_none());
     let Some((entry, lsn)) = entry.and_then(|entry| Some((entry, entry.rename_decided?))) else { return Ok(()) };

@@ -44,8 +44,7 @@ pub async fn table(pin: &Pin, source: &CloneSource, to: &TableName) -> Result<Op
     let Some(target) = clone.target else {
         let partitioned = !content.schema.partition_columns.is_empty();
         let actions = plan::clone_new(&content, id, &to.to_string());
-        let binding =
-            Binding { id, name: to.clone(), partitioned, if_exists: IfExists::Fail, begun: vec![since] };
+        let binding = Binding { id, name: to.clone(), partitioned, if_exists: IfExists::Fail, begun: vec![since] };
         create::begin(pin, binding, actions).await?;
         return Ok(Some(Lsn::FIRST));
     };

@@ -126,8 +126,7 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         }
     }
     let partitioned = !table.schema.partition_columns.is_empty();
-    let binding =
-        Binding { id: table.id, name: table.name, partitioned, if_exists: table.if_exists, begun };
+    let binding = Binding { id: table.id, name: table.name, partitioned, if_exists: table.if_exists, begun };
     begin(pin, binding, actions).await
 }
 

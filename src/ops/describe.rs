@@ -54,6 +54,9 @@ pub fn table(table: &PinnedTable, project: &str) -> Result<Vec<DescribeRow>> {
     push("Table", "LastModifiedTime", DescribeValue::Time(info.modified));
     if let Some(days) = info.create.lifecycle {
         push("Table", "Lifecycle", DescribeValue::Text(days.to_string()));
+        if info.lifecycle_disabled {
+            push("Table", "LifecycleEnabled", text("false"));
+        }
     }
     push("Table", "InternalTable", text("YES"));
     push("Table", "Size", DescribeValue::Text(bytes(&mut visible.iter().map(AsRef::as_ref))));
@@ -68,7 +71,7 @@ pub fn table(table: &PinnedTable, project: &str) -> Result<Vec<DescribeRow>> {
     push("Extended Info", "TableID", DescribeValue::Text(table.id.to_string()));
     push("Extended Info", "Version", DescribeValue::Text(head.to_string()));
     push("Extended Info", "IsArchived", text("false"));
-    push("Extended Info", "PhysicalSize", DescribeValue::Text(bytes(&mut state.files().map(AsRef::as_ref))));
+    push("Extended Info", "PhysicalSize", DescribeValue::Text(bytes(&mut state.kept_files().map(AsRef::as_ref))));
     push("Extended Info", "FileNum", DescribeValue::Text(visible.len().to_string()));
     push("Extended Info", "StoredAs", text("Parquet"));
     push("Extended Info", "CompressionStrategy", text("zstd"));

@@ -22,7 +22,10 @@ pub fn check(grace: Duration) -> Result<()> {
         true => Ok(()),
         false => Err(Error::new(
             Code::InvalidArgument,
-            format!("a grace of {} s is too short: it is what protects running statements from VACUUM; give an hour at the least", grace.as_secs()),
+            format!(
+                "a grace of {} s is too short: it is what protects running statements from VACUUM; give an hour at the least",
+                grace.as_secs()
+            ),
         )),
     }
 }

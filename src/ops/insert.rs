@@ -1,4 +1,4 @@
-//! Committing written files: INSERT INTO, INSERT OVERWRITE, DELETE, UPDATE and MERGE of a keyed table.
+//! Committing written files: INSERT INTO, INSERT OVERWRITE, and UPDATE, DELETE and MERGE of a keyed table.
 
 use std::collections::{BTreeMap, BTreeSet};
 

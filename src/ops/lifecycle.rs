@@ -3,6 +3,7 @@
 //! Runs only as the first part of VACUUM. Each reclamation is a DROP by the actor `lifecycle`, whose reason is the text
 //! that audit shows.
 
+use super::audit::LIFECYCLE_ACTOR;
 use super::sweep::SweepRow;
 use super::vacuum::Run;
 use super::{Pin, PinnedTable, alter, plan};
@@ -12,9 +13,6 @@ use crate::error::{Code, Result};
 use crate::log::{Attempt, Operation};
 use crate::store::Timestamp;
 use crate::table::{PartitionValues, TableSnapshot, TableState};
-
-/// Who reclaims, as history and audit show it.
-pub const ACTOR: &str = "lifecycle";
 
 const DAY_SECONDS: u64 = 24 * 3600;
 /// How many partitions the reason of one commit names.
@@ -73,9 +71,8 @@ pub(super) async fn reclaim(
                 format!("Partition {} of table {specs} {}", full_name(project, &table.name), because(days))
             };
             let specs: Vec<String> = values.iter().map(spec).collect();
-            let row = |spec: &String| {
-                SweepRow::new(format!("{}/{spec}", table.name), "drop partition", of(spec.clone()))
-            };
+            let row =
+                |spec: &String| SweepRow::new(format!("{}/{spec}", table.name), "drop partition", of(spec.clone()));
             let mut named: Vec<String> = specs.iter().take(NAMED).cloned().collect();
             if specs.len() > NAMED {
                 named.push(format!("{} more", specs.len() - NAMED));
@@ -87,7 +84,7 @@ pub(super) async fn reclaim(
         return Ok(rows);
     }
     alter::finish_rename(pin.warehouse(), table).await?;
-    let caller = Caller { actor: ACTOR.to_owned(), reason: Some(reason) };
+    let caller = Caller { actor: LIFECYCLE_ACTOR.to_owned(), reason: Some(reason) };
     let options = pin.warehouse().commit_options(&caller, Operation::Drop);
     let name = table.name.to_string();
     // Decided on the head: a write or TOUCH that came first keeps its object.
@@ -213,7 +210,13 @@ mod tests {
         let mut state = table(Some(1), true);
         for (lsn, hours, value) in [(2, 0, "a"), (3, 10, "b"), (4, 0, "c")] {
             let open = PartitionRef { values: partition(value), id: PartitionId::from_u128(u128::from(lsn)) };
-            commit(&mut state, lsn, hours + u32::try_from(lsn).unwrap(), Operation::Append, &[Action::OpenPartition(open)]);
+            commit(
+                &mut state,
+                lsn,
+                hours + u32::try_from(lsn).unwrap(),
+                Operation::Append,
+                &[Action::OpenPartition(open)],
+            );
         }
         let off = Action::PartitionLifecycle { id: PartitionId::from_u128(4), enabled: false };
         commit(&mut state, 5, 14, Operation::Alter, &[off]);

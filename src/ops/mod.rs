@@ -5,13 +5,16 @@
 
 pub mod alter;
 mod apply;
+pub mod audit;
 pub mod changes;
 pub mod clone;
 pub mod compact;
 pub mod create;
 pub mod describe;
+pub(crate) mod dml;
 pub mod drop;
 pub mod drop_partitions;
+pub mod files;
 pub mod grace;
 pub mod history;
 pub mod insert;
@@ -27,14 +30,15 @@ pub mod setproject;
 mod shares;
 mod sweep;
 pub mod tables;
-pub mod vacuum;
 pub mod truncate;
 pub mod undrop;
+pub mod vacuum;
+pub mod verify;
 pub mod version;
 pub mod view;
 mod warehouse;
 
-pub use sweep::SweepRow;
 pub use pin::{Pin, PinnedTable};
+pub use sweep::SweepRow;
 pub use version::VersionSpec;
 pub use warehouse::{Warehouse, WarehouseOptions};

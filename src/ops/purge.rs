@@ -6,8 +6,8 @@ use super::{Pin, shares};
 use crate::auth::{Privilege, Target};
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
-use crate::store::layout;
 use crate::store::TableId;
+use crate::store::layout;
 
 /// Purges a live table. Nothing where there is nothing to delete, and says so by no row.
 ///
@@ -41,7 +41,8 @@ pub async fn by_id(pin: &Pin, name: &TableName, id: TableId, run: Run) -> Result
     // Whoever looks at a name whose table is dropped finishes the drop.
     match pin.table(name).await {
         Ok(table) if table.id == id => {
-            let message = format!("table {name} ({id}) is live: PURGE TABLE {name} purges its history, or drop it first");
+            let message =
+                format!("table {name} ({id}) is live: PURGE TABLE {name} purges its history, or drop it first");
             return Err(Error::new(Code::TableExists, message));
         }
         Err(error) if error.code() == Code::StoreUnavailable => return Err(error),
@@ -60,5 +61,9 @@ pub async fn by_id(pin: &Pin, name: &TableName, id: TableId, run: Run) -> Result
         let message = format!("table {name} ({id}) was restored or purged by somebody else: nothing was done");
         return Err(Error::new(Code::Conflict, message));
     }
-    Ok(vec![SweepRow::new(name.to_string(), "purge table", format!("{reason}; its files go with a VACUUM a grace later"))])
+    Ok(vec![SweepRow::new(
+        name.to_string(),
+        "purge table",
+        format!("{reason}; its files go with a VACUUM a grace later"),
+    )])
 }

@@ -22,7 +22,8 @@ pub async fn set(pin: &Pin, wanted: &[(String, String)]) -> Result<()> {
     let wanted = wanted.to_vec();
     let plan = move |head: &CatalogSnapshot| {
         let changed = wanted.iter().filter(|(key, value)| head.state.setting(key) != Some(value.as_str()));
-        let set = |(key, value): &(String, String)| CatalogAction::Setting { key: key.clone(), value: Some(value.clone()) };
+        let set =
+            |(key, value): &(String, String)| CatalogAction::Setting { key: key.clone(), value: Some(value.clone()) };
         let actions: Vec<CatalogAction> = changed.map(set).collect();
         Ok(if actions.is_empty() { Attempt::Nothing } else { Attempt::Actions(actions) })
     };
@@ -52,10 +53,15 @@ pub fn list(pin: &Pin) -> Vec<(String, String)> {
 
 fn check(pin: &Pin, wanted: &[(String, String)]) -> Result<()> {
     pin.warehouse().authorize(pin.caller(), Privilege::Admin, &Target::Project)?;
-    if let Some((key, _)) = wanted.iter().enumerate().find_map(|(at, (key, value))| {
-        wanted.iter().take(at).find(|(other, earlier)| other == key && earlier != value)
-    }) {
-        return Err(Error::new(Code::InvalidProperty, format!("project setting {key} is given twice: give it one value")));
+    if let Some((key, _)) = wanted
+        .iter()
+        .enumerate()
+        .find_map(|(at, (key, value))| wanted.iter().take(at).find(|(other, earlier)| other == key && earlier != value))
+    {
+        return Err(Error::new(
+            Code::InvalidProperty,
+            format!("project setting {key} is given twice: give it one value"),
+        ));
     }
     wanted.iter().try_for_each(|(key, value)| settings::check(key, value))
 }

@@ -1,7 +1,7 @@
 //! L5, adapters: what DataFusion sees of a warehouse. No logic of its own.
 
 mod catalog;
-mod dml_rule;
+mod dml;
 mod functions;
 mod names;
 mod options;
@@ -12,10 +12,10 @@ pub(crate) mod value;
 pub mod views;
 
 pub(crate) use catalog::{PinSource, TimeTravelCatalog};
-pub(crate) use dml_rule::DmlRule;
-pub(crate) use functions::{AtFunction, HistoryFunction, IncrementalFunction, WarehouseHistory, history_table};
+pub(crate) use dml::DmlRule;
+pub(crate) use functions::{AtFunction, IncrementalFunction, Listing, ListingFunction, WarehouseHistory};
 pub(crate) use names::{Warehouses, resolve};
-pub(crate) use relation::{BoundRelations, RelationGuard};
 pub use options::TimeTravelOptions;
+pub(crate) use relation::{BoundRelations, RelationGuard};
 pub use table::TimeTravelTable;
 pub(crate) use table::{Target, WriteScope, of_source};

@@ -11,7 +11,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType};
 
 use crate::auth::{Privilege, Target};
-use crate::log::Operation;
+use crate::ops::dml::{Changes, changes_rows};
 use crate::ops::insert::{self, WriteIntent};
 use crate::ops::{Pin, PinnedTable};
 use crate::table::{FileKind, PartitionValues, TableSchema, properties};
@@ -44,12 +44,11 @@ impl TableSink {
         let snapshot = Arc::clone(&self.table.snapshot);
         let replaces = self.intent.replaces.is_some();
         let keyed = self.schema.is_keyed();
-        let tombstones = changes_rows(self.intent.operation);
         let filled: std::collections::HashSet<_> =
             snapshot.state.visible_at(snapshot.lsn).into_iter().map(|entry| entry.partition).collect();
         Arc::new(move |values: &PartitionValues| {
             let empty = snapshot.state.open_partition(values).is_none_or(|partition| !filled.contains(&partition.id));
-            match !keyed || replaces || (empty && !tombstones) {
+            match !keyed || replaces || empty {
                 true => FileKind::Base,
                 false => FileKind::Delta,
             }
@@ -66,17 +65,18 @@ impl DataSink for TableSink {
     async fn write_all(&self, data: SendableRecordBatchStream, context: &Arc<TaskContext>) -> Result<u64> {
         let warehouse = self.pin.warehouse();
         warehouse.authorize(self.pin.caller(), Privilege::Update, &Target::Table(&self.table.name))?;
-        let duplicates = match changes_rows(self.intent.operation) {
-            true => Duplicates::Refuse(self.intent.operation.as_str()),
-            false => Duplicates::KeepLast,
-        };
+        if changes_rows(self.intent.operation) {
+            let (table, schema, intent) = (&self.table, &self.schema, &self.intent);
+            let changes = Changes { warehouse, caller: self.pin.caller(), table, schema, intent };
+            return changes.commit(data, context).await;
+        }
         let request = WriteRequest {
             store: warehouse.store().clone(),
             table: self.table.id,
             table_name: self.table.name.to_string(),
             schema: Arc::clone(&self.schema),
             buckets: properties::buckets(&self.table.snapshot.state),
-            duplicates,
+            duplicates: Duplicates::KeepLast,
             kind: self.kind(),
             sorted: false,
             limits: Limits::default(),
@@ -92,9 +92,4 @@ impl DisplayAs for TableSink {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TimeTravelSink: table={}, operation={}", self.table.name, self.intent.operation)
     }
-}
-
-/// Whether the operation changes rows that it read, each of them once.
-fn changes_rows(operation: Operation) -> bool {
-    matches!(operation, Operation::Delete | Operation::Update | Operation::Merge)
 }

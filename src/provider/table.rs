@@ -20,7 +20,7 @@ use crate::error::{Code, Error};
 use crate::log::{Lsn, Operation};
 use crate::ops::insert::{Overwrite, WriteIntent};
 use crate::ops::{Pin, PinnedTable};
-use crate::scan::{ReadRange, ScanRequest, is_partition_filter};
+use crate::scan::{ReadRange, ScanRequest, is_partition_filter, with_row_ids};
 use crate::table::{PartitionValues, TableSchema};
 
 /// A pinned table as DataFusion reads and writes it.
@@ -36,6 +36,16 @@ pub struct TimeTravelTable {
     constraints: Constraints,
     defaults: Vec<(String, Expr)>,
     target: Target,
+    reading: Reading,
+}
+
+/// What the rows are read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// A query.
+    Query,
+    /// An UPDATE, DELETE or MERGE of the table; without a key, the rows come with the columns that tell them apart.
+    Change,
 }
 
 /// What a write to the table means.
@@ -52,6 +62,8 @@ pub(crate) enum Target {
 pub(crate) struct WriteScope {
     /// The partition that static values name in full.
     pub(crate) named: Option<PartitionValues>,
+    /// The statement, where it was rewritten as another one: history shows what the user wrote.
+    pub(crate) written_as: Option<Operation>,
 }
 
 impl TimeTravelTable {
@@ -81,12 +93,19 @@ impl TimeTravelTable {
         };
         let defaults = defaults(&schema)?;
         let target = Target::Undecided(WriteScope::default());
-        Ok(Self { pin, table, range, schema, arrow, constraints, defaults, target })
+        let reading = Reading::Query;
+        Ok(Self { pin, table, range, schema, arrow, constraints, defaults, target, reading })
     }
 
     /// As the target of a write.
     pub(crate) fn with_target(&self, target: Target) -> Self {
         Self { target, ..self.clone() }
+    }
+
+    /// As what a statement that changes the table reads of it.
+    pub(crate) fn for_change(&self) -> Self {
+        let arrow = if self.schema.is_keyed() { Arc::clone(&self.arrow) } else { with_row_ids(&self.arrow) };
+        Self { reading: Reading::Change, arrow, ..self.clone() }
     }
 
     pub(crate) fn target(&self) -> &Target {
@@ -128,6 +147,14 @@ impl TimeTravelTable {
             ),
         )
         .into()
+    }
+
+    /// What a column gets that an INSERT doesn't name.
+    pub(super) fn default_of(&self, column: &crate::table::Column) -> Result<Expr> {
+        match self.get_column_default(&column.name) {
+            Some(default) => Ok(default.clone()),
+            None => Ok(Expr::Literal(ScalarValue::try_from(&column.data_type)?, None)),
+        }
     }
 
     /// What an insert means, where no rule decided more.
@@ -186,7 +213,11 @@ impl TableProvider for TimeTravelTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let warehouse = self.pin.warehouse();
-        warehouse.authorize(self.pin.caller(), Privilege::Select, &crate::auth::Target::Table(&self.table.name))?;
+        let privilege = match self.reading {
+            Reading::Query => Privilege::Select,
+            Reading::Change => Privilege::Update,
+        };
+        warehouse.authorize(self.pin.caller(), privilege, &crate::auth::Target::Table(&self.table.name))?;
         let request = ScanRequest {
             table_name: self.table.name.to_string(),
             snapshot: Arc::clone(&self.table.snapshot),
@@ -195,6 +226,7 @@ impl TableProvider for TimeTravelTable {
             projection,
             filters,
             limit,
+            row_ids: self.reading == Reading::Change && !self.schema.is_keyed(),
         };
         Ok(warehouse.scanner().plan(session, request).await?)
     }

@@ -1,7 +1,10 @@
-//! Which files a read takes: pure, so that tests can ask for the planned set.
+//! Which files a read takes: pure, so that tests can ask for the planned set. And which row of which file is which.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use parquet::arrow::RowNumber;
 
 use crate::log::Lsn;
 use crate::store::PartitionId;
@@ -14,6 +17,23 @@ pub struct PartitionFiles {
     pub partition: Arc<PartitionEntry>,
     /// The files.
     pub files: Vec<Arc<FileEntry>>,
+}
+
+/// The column with the number of a row's file among [`numbered`] ones.
+pub(crate) const FILE: &str = "__tt_file";
+
+/// The column with the number of a row in its file.
+pub(crate) const ROW: &str = "__tt_row";
+
+/// The columns that tell the rows of a table without a key apart, as a scan gives them after all others.
+pub(crate) fn row_ids() -> [Field; 2] {
+    let row = Field::new(ROW, DataType::Int64, false).with_extension_type(RowNumber);
+    [Field::new(FILE, DataType::UInt32, false), row]
+}
+
+/// The files of a read at `v` in the order in which [`FILE`] numbers them.
+pub(crate) fn numbered(state: &TableState, v: Lsn) -> Vec<Arc<FileEntry>> {
+    state.visible_at(v)
 }
 
 /// The files of a read at `v`, by partition values; partitions without files are left out.

@@ -4,6 +4,7 @@
 //! files that the read takes (invariant 10). Knows neither names nor versions' rules: it is given a snapshot and a range.
 
 mod adapter;
+mod count;
 mod files;
 mod plan;
 mod prune;
@@ -14,9 +15,10 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use files::{FILE, ROW, numbered, row_ids};
 pub use files::{PartitionFiles, incremental, visible};
-pub(crate) use plan::ScanRequest;
 pub use plan::{ReadRange, Scanner};
+pub(crate) use plan::{ScanRequest, with_row_ids};
 pub use prune::is_partition_filter;
-pub(crate) use sorted::SortedRequest;
+pub(crate) use sorted::{KeptRequest, SortedRequest};
 pub use source::MergeSource;

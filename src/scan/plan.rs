@@ -2,7 +2,7 @@
 //!
 //! Planning opens no file: what must be resolved is resolved when the first of its files is opened, unless it is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -11,7 +11,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::stats::Precision;
-use datafusion::common::{Result, ScalarValue, Statistics};
+use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::{FileRange, PartitionedFile};
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -28,11 +28,11 @@ use super::adapter::ByFieldId;
 use super::prune::{self, Filters};
 use super::source::{MergeSource, Piece, spread};
 use super::stats::FileStatistics;
-use super::{PartitionFiles, incremental, visible};
+use super::{PartitionFiles, incremental, numbered, row_ids, visible};
 use crate::error::Error;
 use crate::log::Lsn;
 use crate::merge::{self, DataFiles, MergeCache, MergeGroup, RowSet, groups};
-use crate::store::{Store, TableId};
+use crate::store::{FileId, Store, TableId};
 use crate::table::{FileEntry, TableSchema, TableSnapshot};
 
 /// Plans and runs reads of one warehouse, with the caches that they share.
@@ -68,6 +68,8 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) filters: &'a [Expr],
     /// How many rows are enough.
     pub(crate) limit: Option<usize>,
+    /// Whether the columns that tell rows apart follow the others; only for a version.
+    pub(crate) row_ids: bool,
 }
 
 impl Scanner {
@@ -84,9 +86,10 @@ impl Scanner {
     pub(crate) async fn plan(&self, session: &dyn Session, request: ScanRequest<'_>) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = &request.schema;
         let arrow = schema.arrow();
+        let whole = if request.row_ids { with_row_ids(&arrow) } else { Arc::clone(&arrow) };
         let projected: SchemaRef = match request.projection {
-            Some(projection) => Arc::new(arrow.project(projection)?),
-            None => Arc::clone(&arrow),
+            Some(projection) => Arc::new(whole.project(projection)?),
+            None => whole,
         };
         let filters = Filters::new(session, schema, request.filters)?;
         let chosen = Chosen::new(self, &request, &filters)?;
@@ -98,7 +101,7 @@ impl Scanner {
             global: session.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
-        let inner = ParquetSource::new(split_schema(schema)).with_table_parquet_options(options);
+        let inner = ParquetSource::new(split_schema(schema, request.row_ids)).with_table_parquet_options(options);
         let source = MergeSource::new(inner, filters.rest, Arc::clone(&self.files), Arc::clone(&self.cache));
         let target = session.config_options().execution.target_partitions;
         // Our readers bring their own store; this URL is one that every session resolves.
@@ -119,6 +122,8 @@ struct Chosen {
     partitions: RecordBatch,
     /// Each group with the row of its partition, and what is known of its rows.
     groups: Vec<(usize, Arc<MergeGroup>)>,
+    /// The numbers of the files, where rows are told apart.
+    numbers: Option<HashMap<FileId, u32>>,
 }
 
 /// What is left to read.
@@ -144,7 +149,11 @@ impl Chosen {
         for (row, PartitionFiles { files, .. }) in kept_files.enumerate() {
             found.extend(scanner.groups(&name, table, &request.schema, files)?.into_iter().map(|group| (row, group)));
         }
-        Ok(Self { partitions, groups: found })
+        let numbers = request.row_ids.then(|| {
+            let files = numbered(state, request.snapshot.lsn);
+            files.iter().map(|entry| entry.file.id).zip(0..).collect()
+        });
+        Ok(Self { partitions, groups: found, numbers })
     }
 
     fn pieces(
@@ -167,6 +176,10 @@ impl Chosen {
             let known = if group.needs_resolution() { scanner.cache.known(group) } else { None };
             is_clean &= !group.needs_resolution();
             for entry in group.files() {
+                let mut values = values.clone();
+                if let Some(numbers) = &self.numbers {
+                    values.push(ScalarValue::UInt32(numbers.get(&entry.file.id).copied()));
+                }
                 let alive = match &known {
                     Some(resolution) => resolution.files.get(&entry.file.id).map(|rows| &rows.alive),
                     None if group.needs_resolution() => None,
@@ -192,7 +205,10 @@ impl Chosen {
         let kept: Vec<(PartitionedFile, Precision<usize>)> =
             found.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(piece, _)| piece).collect();
         let rows = kept.iter().fold(Precision::Exact(0), |sum, (_, count)| sum.add(count));
-        let statistics = statistics.scan(is_clean, rows, bytes, &self.partitions)?;
+        let mut statistics = statistics.scan(is_clean, rows, bytes, &self.partitions)?;
+        if self.numbers.is_some() {
+            statistics.column_statistics.extend(row_ids().map(|_| ColumnStatistics::new_unknown()));
+        }
         Ok(Pieces { files: kept.into_iter().map(|(file, _)| file).collect(), statistics })
     }
 }
@@ -207,6 +223,12 @@ impl Scanner {
     ) -> Result<Vec<Arc<MergeGroup>>, Error> {
         groups(name, table, schema, files)
     }
+}
+
+/// The columns, then those that tell rows apart.
+pub(crate) fn with_row_ids(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().cloned().chain(row_ids().map(Arc::new));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// How many rows of a row group are alive; a guess where that isn't known.
@@ -253,11 +275,17 @@ fn wanted(schema: &TableSchema, projected: &Schema, filters: &[Arc<dyn PhysicalE
     names.chain(filtered).filter_map(|name| schema.columns.iter().position(|column| column.name == name)).collect()
 }
 
-fn split_schema(schema: &TableSchema) -> SplitSchema {
+fn split_schema(schema: &TableSchema, with_row_ids: bool) -> SplitSchema {
     let fields = |columns: &[crate::table::Column]| {
         columns.iter().map(|column| Arc::new(column.field())).collect::<Vec<Arc<Field>>>()
     };
-    SplitSchema::builder(Arc::new(Schema::new(fields(&schema.columns))))
-        .with_table_partition_cols(fields(&schema.partition_columns))
-        .build()
+    let builder = SplitSchema::builder(Arc::new(Schema::new(fields(&schema.columns))));
+    let mut partitions = fields(&schema.partition_columns);
+    if !with_row_ids {
+        return builder.with_table_partition_cols(partitions).build();
+    }
+    // A file's number is the same for all its rows, as a partition's values are.
+    let [file, row] = row_ids().map(Arc::new);
+    partitions.push(file);
+    builder.with_table_partition_cols(partitions).with_virtual_columns(vec![row]).build()
 }

@@ -12,10 +12,11 @@ use super::show::values;
 use crate::auth::Privilege;
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
+use crate::ops::Pin;
 use crate::ops::alter::{self, Change};
+use crate::ops::compact::{self, Compaction};
 use crate::ops::drop_partitions::drop_partitions;
 use crate::ops::plan::ColumnEdit;
-use crate::ops::{Pin, compact};
 use crate::sql::{AlterOperation, AlterTable, CompactKind, PartitionSpec};
 use crate::table::{PartitionValues, properties};
 
@@ -56,18 +57,15 @@ async fn run_alter(
 ) -> Result<DataFrame, DataFusionError> {
     if let AlterOperation::Compact { partition, kind } = operation {
         run.allow(Kind::Statement)?;
-        if kind == CompactKind::Minor {
-            return Err(Error::new(
-                Code::NotSupported,
-                format!("COMPACT MINOR on {name} is not supported yet: use COMPACT MAJOR"),
-            )
-            .into());
-        }
+        let kind = match kind {
+            CompactKind::Major => Compaction::Major,
+            CompactKind::Minor => Compaction::Minor,
+        };
         let only = match &partition {
             Some(spec) => Some(values(&*pin.table(name).await?.snapshot.state.schema()?, name, spec)?),
             None => None,
         };
-        compact::major(pin, name, only.as_ref(), &run.ctx.task_ctx()).await?;
+        compact::compact(pin, name, only.as_ref(), kind, &run.ctx.task_ctx()).await?;
         return run.done();
     }
     run.allow(Kind::Ddl)?;

@@ -23,7 +23,7 @@ use crate::auth::{Privilege, Target};
 use crate::catalog::Object;
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, PinnedTable, VersionSpec, version};
-use crate::provider::{BoundRelations, TimeTravelOptions, TimeTravelTable, history_table, value};
+use crate::provider::{BoundRelations, Listing, TimeTravelOptions, TimeTravelTable, value};
 use crate::scan::ReadRange;
 use crate::sql::{ObjectPath, VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
 
@@ -61,27 +61,28 @@ pub(super) async fn relations(
     let mut tables = VecDeque::with_capacity(factors.found.len());
     for factor in &factors.found {
         tables.push_back(match factor {
-            Factor::Versioned { name, .. } => versioned_table(name, state, pins).await?,
-            Factor::Function { name, table, .. } => {
-                let privilege = if name == "history" { Privilege::ShowHistory } else { Privilege::Select };
-                table_of(table, privilege, state, pins).await?
-            }
+            Factor::Versioned { name, .. } => Some(versioned_table(name, state, pins).await?),
+            Factor::Function { table, .. } => Some(table_of(table, Privilege::Select, state, pins).await?),
+            Factor::Listing { .. } => None,
         });
     }
     let now = pins.now();
     let mut at = state.clone();
     at.execution_props_mut().query_execution_start_time = now.to_datetime();
     let mut markers = VecDeque::with_capacity(factors.found.len());
-    for (factor, (pin, table)) in factors.found.iter().zip(tables) {
+    for (factor, table) in factors.found.iter().zip(tables) {
         let config = at.config_options();
         let policy = TimeTravelOptions::of(config).purged_history;
+        let Some((pin, table)) = table else {
+            if let Factor::Listing { listing, args } = factor {
+                let (label, provider) = listed(*listing, args, state, pins).await?;
+                markers.push_back(bound.add(label, provider));
+            }
+            continue;
+        };
         let range = match factor {
             Factor::Versioned { clause, .. } => clause_range(clause, &pin, &table, &at, now).await?,
             Factor::Function { name, args, .. } => match (name.as_str(), args.as_slice()) {
-                ("history", []) => {
-                    markers.push_back(bound.add(format!("history of {}", table.name), history_table(&table).await?));
-                    continue;
-                }
                 ("at", [arg]) => {
                     let spec = value::of_argument(&constant::evaluate(&at, arg)?, config)?;
                     ReadRange::At(version::as_of(&pin, &table, now, spec, policy).await?)
@@ -93,14 +94,12 @@ pub(super) async fn relations(
                     ReadRange::Between(a, b)
                 }
                 _ => {
-                    return Err(Error::new(
-                        Code::InvalidArgument,
-                        format!(
-                            "{name}(..): write at('table', version or time), incremental('table', from, to) or history('table')"
-                        ),
-                    ));
+                    let message =
+                        format!("{name}(..): write at('table', version or time) or incremental('table', from, to)");
+                    return Err(Error::new(Code::InvalidArgument, message));
                 }
             },
+            Factor::Listing { .. } => return Err(Error::internal("a listing with a version")),
         };
         let label = match range {
             ReadRange::At(lsn) => format!("{} VERSION AS OF {}", table.name, lsn.get()),
@@ -111,6 +110,36 @@ pub(super) async fn relations(
     }
     let _ = visit_mut(statement, &mut Factors { markers: Some(markers), ..Factors::default() });
     Ok(bound)
+}
+
+/// A listing under a name of its own, because DataFusion takes two scans of one name for the same.
+async fn listed(
+    listing: Listing,
+    args: &[Expr],
+    state: &SessionState,
+    pins: &mut Pins,
+) -> Result<(String, Arc<dyn TableProvider>)> {
+    let config = state.config_options();
+    let wrong = || Error::new(Code::InvalidArgument, format!("the arguments don't fit: write {}", listing.usage()));
+    let table = match args {
+        [table] if listing.of_table() => text(table).ok_or_else(wrong)?,
+        [] if !listing.of_table() => {
+            let catalog = &config.catalog.default_catalog;
+            if pins.warehouses().catalog(catalog).is_none() {
+                let message =
+                    format!("{catalog} is not a time-travel warehouse: SET datafusion.catalog.default_catalog to one");
+                return Err(Error::new(Code::NotSupported, message));
+            }
+            let pin = pins.pin(catalog).await?;
+            return Ok((format!("{} of {catalog}", listing.name()), listing.provider(&pin, None).await?));
+        }
+        _ => return Err(wrong()),
+    };
+    let Some((pin, name)) = pins.find(TableReference::parse_str(&table), config).await? else {
+        let message = format!("{table} is not a time-travel table: {} is for those", listing.usage());
+        return Err(Error::new(Code::NotVersioned, message));
+    };
+    Ok((format!("{} of {name}", listing.name()), listing.provider(&pin, Some(&name)).await?))
 }
 
 async fn clause_range(
@@ -178,7 +207,8 @@ async fn table_of(
     }
 }
 
-fn expression(sql: &str) -> Result<Expr> {
+/// An expression that this crate writes itself.
+pub(super) fn expression(sql: &str) -> Result<Expr> {
     let parsed = Parser::new(&GenericDialect {}).try_with_sql(sql).and_then(|mut parser| parser.parse_expr());
     parsed.map_err(|error| Error::internal(format!("{sql}: {error}")))
 }
@@ -307,6 +337,7 @@ fn single_name(name: &ObjectName) -> Option<String> {
 enum Factor {
     Versioned { name: ObjectName, clause: Box<VersionClause> },
     Function { name: String, table: String, args: Vec<Expr> },
+    Listing { listing: Listing, args: Vec<Expr> },
 }
 
 /// Collects such factors; with markers, binds them in the same order.
@@ -394,20 +425,16 @@ fn factor_of(factor: &TableFactor) -> Result<Option<Factor>> {
         return Ok(Some(Factor::Versioned { name: name.clone(), clause: Box::new(clause) }));
     }
     let TableFactor::Table { name, args: Some(args), .. } = factor else { return Ok(None) };
-    let Some(function @ ("at" | "incremental" | "history")) = single_name(name).as_deref().map(|name| match name {
-        "at" => "at",
-        "incremental" => "incremental",
-        "history" => "history",
-        _ => "",
-    }) else {
-        return Ok(None);
-    };
+    let Some(function) = single_name(name) else { return Ok(None) };
     let Some(exprs) = args.args.iter().map(unnamed).collect::<Option<Vec<_>>>() else { return Ok(None) };
+    if let Some(listing) = Listing::named(&function) {
+        return Ok(Some(Factor::Listing { listing, args: exprs.into_iter().cloned().collect() }));
+    }
+    if !matches!(function.as_str(), "at" | "incremental") {
+        return Ok(None);
+    }
     let Some((table, rest)) = exprs.split_first() else { return Ok(None) };
     let Some(table) = text(table) else { return Ok(None) };
-    Ok(Some(Factor::Function {
-        name: function.to_owned(),
-        table,
-        args: rest.iter().map(|expr| (*expr).clone()).collect(),
-    }))
+    let args = rest.iter().map(|expr| (*expr).clone()).collect();
+    Ok(Some(Factor::Function { name: function, table, args }))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::arrow::compute::can_cast_types;
 use datafusion::common::format::ExplainFormat;
 use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::dataframe::DataFrame;
@@ -14,8 +15,8 @@ use datafusion::logical_expr::{DmlStatement, Expr, ExprSchemable, LogicalPlan, L
 use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast;
 
-use super::constant;
 use super::run::{Run, written_table};
+use super::{constant, defaults};
 use crate::auth::Privilege;
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
@@ -145,12 +146,15 @@ pub(super) async fn plan_insert(
     let target = TimeTravelTable::latest(pin, table)?;
     let schema = Arc::clone(target.table_schema());
     let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-    let (columns, source) = insert_rewrite(insert, &names(&schema.columns), &names(&schema.partition_columns))?;
+    let (columns, mut source) = insert_rewrite(insert, &names(&schema.columns), &names(&schema.partition_columns))?;
+    defaults::fill(&mut source.body, &columns, &|column| target.get_column_default(column))?;
     let named = named_partition(&run.state, &schema, &insert.partition)?;
     let query = DFStatement::Statement(Box::new(ast::Statement::Query(source)));
     let (state, source) = run.plan(query).await?;
     let input = Arc::new(fitted(source, &name, &target, &columns)?);
-    let target = provider_as_source(Arc::new(target.with_target(Target::Undecided(WriteScope { named }))));
+    let target = provider_as_source(Arc::new(
+        target.with_target(Target::Undecided(WriteScope { named, ..WriteScope::default() })),
+    ));
     let op = if insert.overwrite { InsertOp::Overwrite } else { InsertOp::Append };
     let plan = LogicalPlan::Dml(DmlStatement::new(insert.table.reference(), target, WriteOp::Insert(op), input));
     Ok((state, plan))
@@ -190,8 +194,19 @@ fn fitted(
         let expr = match columns.iter().position(|given| *given == column.name) {
             Some(at) => {
                 let (qualifier, field) = given.qualified_field(at);
-                Expr::Column(datafusion::common::Column::from((qualifier, field)))
-                    .cast_to(&column.data_type, given.as_ref())?
+                let given_column = Expr::Column(datafusion::common::Column::from((qualifier, field)));
+                match field.data_type() {
+                    // Cast when it is written, which can say which row and column a value doesn't fit.
+                    from if !from.is_null() && can_cast_types(from, &column.data_type) => given_column,
+                    from if from.is_null() => given_column.cast_to(&column.data_type, given.as_ref())?,
+                    from => {
+                        let wants = &column.data_type;
+                        return Err(invalid(format!(
+                            "column {:?} of table {name} takes {wants}, and {from} can't become one: CAST it in the statement",
+                            column.name
+                        )));
+                    }
+                }
             }
             None => match target.get_column_default(&column.name) {
                 Some(default) => default.clone(),

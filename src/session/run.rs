@@ -13,7 +13,10 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
-use super::{TimeTravel, alter, bind, create, dml, overlay, prepared, restore, show, sweep, target, truncate, views};
+use super::{
+    TimeTravel, alter, bind, create, dml, dml_forms, overlay, prepared, restore, show, sweep, target, truncate, verify,
+    views,
+};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
@@ -139,7 +142,7 @@ pub(super) async fn run(
         Statement::DropSchema(drop) => match warehouse_of_schema(&mut run, &drop.name).await? {
             Some((pin, name)) => {
                 run.allow(Kind::Ddl)?;
-                schema::drop(&pin, &name, drop.if_exists).await?;
+                schema::drop(&pin, &name, drop.if_exists, drop.cascade).await?;
                 run.done()
             }
             None => foreign(&mut run, stock, &drop.name).await,
@@ -178,7 +181,7 @@ pub(super) async fn run(
         Statement::ShowHistory(statement) => show::history(&mut run, &statement).await,
         Statement::ShowPartitions(statement) => show::partitions(&mut run, &statement).await,
         Statement::Describe(describe) => match run.find(&describe.table).await? {
-            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name).await,
+            Some((pin, name)) if describe.extended => show::describe(&mut run, &pin, &name, &describe.table).await,
             _ => foreign(&mut run, stock, &describe.table).await,
         },
         Statement::Truncate(statement) => match run.find(&statement.table).await? {
@@ -189,7 +192,7 @@ pub(super) async fn run(
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
         Statement::Purge(purge) => sweep::purge(&mut run, &purge).await,
         Statement::Vacuum(vacuum) => sweep::vacuum(&mut run, &vacuum).await,
-        Statement::Verify(table) => Err(later("VERIFY", &table.to_string())),
+        Statement::Verify(table) => verify::run(&mut run, &table).await,
         Statement::SetProject(set) => sweep::set_project(&mut run, &set).await,
     }
 }
@@ -231,10 +234,6 @@ async fn foreign(
     }
 }
 
-fn later(statement: &str, object: &str) -> DataFusionError {
-    Error::new(Code::NotSupported, format!("{statement} on {object} is not supported yet")).into()
-}
-
 /// The Pin and the schema that a schema's name means.
 async fn warehouse_of_schema(run: &mut Run<'_>, path: &ObjectPath) -> Result<Option<(Arc<Pin>, String)>> {
     let (catalog, schema) = match path.parts.as_slice() {
@@ -255,12 +254,13 @@ pub(super) async fn plan(
     mut statement: DFStatement,
     depth: usize,
 ) -> Result<(SessionState, LogicalPlan), DataFusionError> {
+    let written_as = dml_forms::rewrite(&mut statement, state, pins).await?;
     let planned = tables(pins, state, &statement, depth).await?;
     bind::functions(&mut statement, state, pins).await?;
     let bound = bind::relations(&mut statement, state, pins).await?;
     let mut at = overlay::state(state, pins, &planned).await?;
     at.register_relation_planner(Arc::new(bound))?;
-    let plan = at.statement_to_plan(statement).await?;
+    let plan = dml_forms::written_as(at.statement_to_plan(statement).await?, written_as)?;
     Ok((at, plan))
 }
 

@@ -6,13 +6,14 @@ use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 
 use super::run::Run;
-use crate::auth::{Privilege, Target};
+use crate::auth::Privilege;
 use crate::catalog::TableName;
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
+use crate::ops::history::HistoryFilter;
 use crate::ops::{Pin, describe, history, partitions, tables};
 use crate::provider::views;
-use crate::sql::{NamePattern, PartitionRef, PartitionSpec, ShowHistory, ShowPartitions};
+use crate::sql::{NamePattern, ObjectPath, PartitionRef, PartitionSpec, ShowHistory, ShowPartitions};
 use crate::table::{PartitionValues, TableSchema, text};
 
 /// `SHOW HISTORY FOR TABLE t [PARTITION(..)] [LSN 'x' | OFFSET n] [LIMIT n]` (R083-R094).
@@ -29,22 +30,15 @@ pub(super) async fn history(run: &mut Run<'_>, show: &ShowHistory) -> Result<Dat
         })?,
     };
     let schema = table.snapshot.state.schema()?;
-    let mut wanted = Vec::with_capacity(show.partitions.len());
+    let mut filter = HistoryFilter::default();
     for partition in &show.partitions {
         match partition {
-            PartitionRef::Spec(spec) => wanted.push(values(&schema, &name, spec)?),
-            PartitionRef::Id(id) => match table.snapshot.state.partitions().find(|entry| entry.id.to_string() == *id) {
-                Some(entry) => wanted.push(entry.values.clone()),
-                None => {
-                    let message =
-                        format!("table {name} has no partition with id {id}: SHOW HISTORY FOR TABLE {name} lists them");
-                    return Err(Error::new(Code::PartitionNotFound, message).into());
-                }
-            },
+            PartitionRef::Spec(spec) => filter.values.push(values(&schema, &name, spec)?),
+            PartitionRef::Id(id) => filter.ids.push(id.parse()?),
         }
     }
     let from = show.from_lsn.map_or(Lsn::FIRST, Lsn::new);
-    let mut rows = history::table(&table, &wanted, from).await?;
+    let mut rows = history::table(&pin, &table, &filter, from).await?;
     let skip = usize::try_from(show.offset.unwrap_or(0)).unwrap_or(usize::MAX).min(rows.len());
     rows.drain(..skip);
     rows.truncate(usize::try_from(show.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX));
@@ -95,10 +89,12 @@ pub(super) async fn describe(
     run: &mut Run<'_>,
     pin: &Arc<Pin>,
     name: &TableName,
+    path: &ObjectPath,
 ) -> Result<DataFrame, DataFusionError> {
-    pin.warehouse().authorize(pin.caller(), Privilege::Select, &Target::Table(name))?;
-    let table = pin.table(name).await?;
-    let project = run.state.config_options().catalog.default_catalog.clone();
+    let table = pin.table_for(name, Privilege::Select).await?;
+    let config = Arc::clone(run.state.config_options());
+    let located = run.pins.locate(path.reference(), &config).await?;
+    let project = located.map_or_else(|| config.catalog.default_catalog.clone(), |(catalog, ..)| catalog);
     let rows = describe::table(&table, &project)?;
     run.rows(views::describe::show(&rows, views::zone(run.state.config_options())?)?)
 }

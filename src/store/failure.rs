@@ -3,6 +3,7 @@
 
 use object_store::Error as StoreError;
 
+use super::local;
 use crate::error::{Code, Error};
 
 /// Longer answers (whole XML documents, say) are cut.
@@ -32,10 +33,10 @@ pub(crate) fn store_failure(store: &str, operation: &str, path: &str, error: &St
             (Code::UnsafeStore, "the store lacks this operation; use another store")
         }
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
-            (Code::StoreUnavailable, "the store refused the credentials; check them and their rights")
+            (Code::StoreUnavailable, "the store refused access; check the credentials and their rights")
         }
         StoreError::InvalidPath { .. } => (Code::InvalidArgument, "the store refuses the path"),
-        _ => (Code::StoreUnavailable, "the store failed; try again later"),
+        _ => (Code::StoreUnavailable, local::advice(error).unwrap_or("the store failed; try again later")),
     };
     Error::new(code, format!("cannot {operation} '{path}' in {store}: {advice} ({})", redact(&error.to_string())))
 }

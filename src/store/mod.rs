@@ -244,10 +244,10 @@ impl Store {
         Err(Error::new(Code::StoreUnavailable, message))
     }
 
-    /// A writer for a data file too large for one request. The object appears when the writer is shut down. The name must
-    /// be fresh: not every store refuses an existing one here.
-    pub fn writer(&self, path: &Path) -> BufWriter {
-        BufWriter::new(Arc::clone(&self.data), self.full_path(path))
+    /// A writer for a data file too large for one request, in parts of so many bytes. The object appears when the writer is
+    /// shut down. The name must be fresh: not every store refuses an existing one here.
+    pub fn writer(&self, path: &Path, part: usize) -> BufWriter {
+        BufWriter::with_capacity(Arc::clone(&self.data), self.full_path(path), part)
     }
 
     /// Deletes an object; a missing one is fine. For the sweep only, which knows that nothing refers to the object.

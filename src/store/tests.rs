@@ -125,7 +125,7 @@ async fn a_writer_makes_one_object_when_it_ends() {
     let store = Store::open(dir.path().to_str().unwrap(), []).unwrap();
     for (name, size) in [("a/small", 10), ("a/large", 11 << 20)] {
         let path = Path::from(name);
-        let mut writer = store.writer(&path);
+        let mut writer = store.writer(&path, 10 << 20);
         writer.write_all(&vec![7; size]).await.unwrap();
         assert_eq!(store.size(&path).await.unwrap(), None);
         writer.shutdown().await.unwrap();

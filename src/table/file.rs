@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ColumnId;
 use crate::log::{Lifetime, Lsn, Operation};
-use crate::store::{Digest, FileId, PartitionId, TableId};
+use crate::store::layout::{self, DataFileKind};
+use crate::store::{Digest, FileId, PartitionId, Path, TableId};
 
 /// Whether a file may hold tombstones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -106,6 +107,16 @@ impl DataFile {
     /// The folder and the name under which the file lies, given the table that has the entry.
     pub fn location(&self, table: TableId) -> (TableId, FileId) {
         self.owner.as_ref().map_or((table, self.id), |origin| (origin.table, origin.file))
+    }
+
+    /// The file's path, relative to the warehouse, where `table` is the table that reads it.
+    pub fn path(&self, table: TableId) -> Path {
+        let kind = match self.kind {
+            FileKind::Base => DataFileKind::Base,
+            FileKind::Delta => DataFileKind::Delta,
+        };
+        let (owner, id) = self.location(table);
+        layout::data_file(owner, id, kind)
     }
 
     /// The field id under which the file has a column of this table; none where every row has NULL there.

@@ -13,6 +13,14 @@ pub const OUT_OF_RANGE: &str = "acid.incremental.query.out.of.time.range.enabled
 pub const TRANSACTIONAL: &str = "transactional";
 /// Into how many key ranges one large write is split at the most (R014).
 pub const BUCKETS: &str = "write.bucket.num";
+/// Whether maintenance compacts the table (R009).
+pub const COMPACTION_AUTO: &str = "compaction.auto";
+/// From how many delta writes on a partition is compacted.
+pub const COMPACTION_COUNT: &str = "compaction.delta.count";
+/// From how many bytes of deltas on a partition is compacted.
+pub const COMPACTION_BYTES: &str = "compaction.delta.bytes";
+/// From how many percent of the base's bytes on deltas are merged into the base.
+pub const COMPACTION_PERCENT: &str = "compaction.base.percent";
 
 /// The default of [`RETAIN_HOURS`].
 pub const DEFAULT_RETAIN_HOURS: u64 = 24;
@@ -35,7 +43,7 @@ pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
             Ok(0..=168) => Ok(()),
             _ => refuse("whole hours from 0 (time travel off) to 168 (7 days)"),
         },
-        OUT_OF_RANGE => match value {
+        OUT_OF_RANGE | COMPACTION_AUTO => match value {
             "true" | "false" => Ok(()),
             _ => refuse("'true' or 'false'"),
         },
@@ -49,6 +57,14 @@ pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
         BUCKETS => match value.parse::<u64>() {
             Ok(1..=4096) => Ok(()),
             _ => refuse("a whole number from 1 to 4096"),
+        },
+        COMPACTION_COUNT => match value.parse::<u64>() {
+            Ok(2..) => Ok(()),
+            _ => refuse("a whole number of writes from 2 on"),
+        },
+        COMPACTION_BYTES | COMPACTION_PERCENT => match value.parse::<u64>() {
+            Ok(1..) => Ok(()),
+            _ => refuse("a whole number from 1 on"),
         },
         _ => Ok(()),
     }
@@ -82,6 +98,7 @@ pub fn out_of_range_enabled(state: &TableState) -> bool {
     state.property(OUT_OF_RANGE) == Some("true")
 }
 
-fn number(state: &TableState, key: &str, default: u64) -> u64 {
+/// A property that is a number, or what holds without it.
+pub(crate) fn number(state: &TableState, key: &str, default: u64) -> u64 {
     state.property(key).and_then(|value| value.parse().ok()).unwrap_or(default)
 }

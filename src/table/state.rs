@@ -185,6 +185,10 @@ impl State for TableState {
 
     const FEATURES: &'static [&'static str] = &[];
 
+    fn title(&self) -> Option<String> {
+        self.info.as_ref().map(|info| format!("table {}", info.create.name))
+    }
+
     fn apply(&mut self, header: &Header, actions: &[Action]) -> Result<Summary> {
         let mut replay = Replay { header, summary: Summary::default() };
         for action in actions {
@@ -405,7 +409,7 @@ impl Replay<'_> {
         self.summary.rows += file.rows;
         self.summary.files += 1;
         self.summary.bytes += file.size;
-        self.touch(partition, false);
+        self.count(partition, false, Some(file));
         Ok(())
     }
 
@@ -422,9 +426,22 @@ impl Replay<'_> {
     }
 
     fn touch(&mut self, id: PartitionId, created: bool) {
-        match self.summary.touched.iter_mut().find(|touched| touched.id == id) {
-            Some(touched) => touched.created |= created,
-            None => self.summary.touched.push(Touched { id, created }),
+        self.count(id, created, None);
+    }
+
+    fn count(&mut self, id: PartitionId, created: bool, added: Option<&DataFile>) {
+        let touched = &mut self.summary.touched;
+        // From the end: the files of a partition come one after another.
+        let at = touched.iter().rposition(|known| known.id == id).unwrap_or(touched.len());
+        if at == touched.len() {
+            touched.push(Touched { id, created: false, rows: 0, files: 0, bytes: 0 });
+        }
+        let Some(known) = touched.get_mut(at) else { return };
+        known.created |= created;
+        if let Some(file) = added {
+            known.rows += file.rows;
+            known.files += 1;
+            known.bytes += file.size;
         }
     }
 

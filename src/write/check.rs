@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int8Type};
 use arrow::util::display::FormatOptions;
 
+use super::changes::Role;
 use super::shape::{Shape, columns_at};
 use crate::error::{Code, Error, Result};
 use crate::table::{Column, text::to_text};
@@ -42,8 +43,15 @@ impl Check {
             arrays.push(if self.shape.keys.contains(&position) { one_spelling(array) } else { array });
         }
         if let Some(at) = self.shape.tombstone {
-            let tombstones = batch.columns().get(at).filter(|array| array.null_count() == 0);
-            arrays.push(Arc::clone(tombstones.ok_or_else(|| Error::internal("a tombstone mark is NULL"))?));
+            let marks = batch.columns().get(at).filter(|array| array.null_count() == 0);
+            let marks = marks.ok_or_else(|| Error::internal("a tombstone mark is NULL"))?;
+            if self.shape.role.is_some() {
+                let roles = marks.as_primitive_opt::<Int8Type>();
+                let roles = roles.ok_or_else(|| Error::internal("a role is no number"))?;
+                let gone = roles.values().iter().map(|role| *role == Role::Gone.code());
+                arrays.push(Arc::new(gone.collect::<BooleanArray>()));
+            }
+            arrays.push(Arc::clone(marks));
         }
         if self.shape.number.is_some() {
             arrays.push(Arc::new(UInt64Array::from_iter_values(first..first + count as u64)));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, make_comparator};
 use arrow::compute::{SortOptions, filter_record_batch, partition};
 
+use super::changes::{Role, matched_twice};
 use super::shape::{Shape, columns_at};
 use super::{Duplicates, check::key_text};
 use crate::error::{Code, Error, Result};
@@ -28,8 +29,17 @@ pub(super) struct Dedup {
 struct Held {
     batch: RecordBatch,
     groups: Vec<Range<usize>>,
-    /// Rows of the last group that aren't tombstones, those of earlier batches included.
+    /// Of the last group, those of earlier batches included.
+    seen: Seen,
+}
+
+/// The rows of one key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    /// Rows that aren't tombstones.
     images: u64,
+    /// Rows that were there, where the input says so.
+    touched: u64,
 }
 
 impl Dedup {
@@ -57,11 +67,11 @@ impl Dedup {
             None => false,
         };
         if !self.shape.table.is_keyed() {
-            return Ok(self.held.replace(Held { batch, groups, images: 0 }).map(|held| held.batch));
+            return Ok(self.held.replace(Held { batch, groups, seen: Seen::default() }).map(|held| held.batch));
         }
-        let carried = self.held.as_ref().filter(|_| joined).map_or(0, |held| held.images);
-        let images = self.count(&batch, &groups, carried)?;
-        let before = self.held.replace(Held { batch, groups, images });
+        let carried = self.held.as_ref().filter(|_| joined).map(|held| held.seen).unwrap_or_default();
+        let seen = self.count(&batch, &groups, carried)?;
+        let before = self.held.replace(Held { batch, groups, seen });
         before.map(|held| held.rows(joined)).transpose()
     }
 
@@ -86,32 +96,33 @@ impl Dedup {
         Ok(true)
     }
 
-    /// The images in the last group; refuses a group with two where that is asked for.
-    fn count(&self, batch: &RecordBatch, groups: &[Range<usize>], carried: u64) -> Result<u64> {
-        let Duplicates::Refuse(statement) = self.duplicates else { return Ok(0) };
+    /// The rows in the last group; refuses a group with two that stay, or two that were there, where that is asked for.
+    fn count(&self, batch: &RecordBatch, groups: &[Range<usize>], carried: Seen) -> Result<Seen> {
+        let Duplicates::Refuse(statement) = self.duplicates else { return Ok(Seen::default()) };
         let tombstones = self.shape.tombstones(batch);
-        let mut images = carried;
+        let roles = self.shape.roles(batch);
+        let mut seen = carried;
         for (number, group) in groups.iter().enumerate() {
             if number > 0 {
-                images = 0;
-            }
-            if group.len() == 1 && images == 0 {
-                // By far the most groups.
-                images = u64::from(!tombstones.is_some_and(|marks| marks.value(group.start)));
-                continue;
+                seen = Seen::default();
             }
             for row in group.clone() {
                 let dead = tombstones.is_some_and(|marks| marks.value(row));
-                if dead && images > 0 {
+                if dead && seen.images > 0 {
                     return Err(Error::internal("a tombstone comes after the row of its key"));
                 }
-                images += u64::from(!dead);
-                if images > 1 {
+                seen.images += u64::from(!dead);
+                seen.touched += u64::from(roles.is_some_and(|roles| roles.value(row) != Role::New.code()));
+                if seen.touched > 1 {
+                    let key = key_text(&self.shape, batch, row);
+                    return Err(matched_twice(statement, &self.table_name, key.as_deref()));
+                }
+                if seen.images > 1 {
                     return Err(self.twice(statement, batch, row));
                 }
             }
         }
-        Ok(images)
+        Ok(seen)
     }
 
     fn twice(&self, statement: &str, batch: &RecordBatch, row: usize) -> Error {

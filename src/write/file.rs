@@ -146,6 +146,8 @@ impl OpenFile {
     async fn flush(&mut self, place: &Place) -> Result<()> {
         self.writer.flush()?;
         self.groups.extend(self.open.take());
+        // What the row group took is free for the upload; what waits was counted with it.
+        self.reservation.resize(self.writer.memory_size() + self.writer.inner().waiting());
         if self.upload.is_none() && self.writer.inner().waiting() > place.limits.single_put {
             self.upload = Some(Upload::begin(&place.store, &self.path, &place.pool)?);
         }

@@ -8,17 +8,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use datafusion::common::Result;
+use arrow::array::RecordBatch;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Error;
 use crate::store::layout::{self, DataFileKind};
 use crate::store::{FileId, Path, Store, TableId, Timestamp};
 use crate::table::{DataFile, FileKind, PartitionValues, TableSchema};
 
+pub(crate) mod changes;
 mod check;
+mod cut;
 mod dedup;
 mod file;
 mod partition;
@@ -41,7 +45,7 @@ pub type KindOf = Arc<dyn Fn(&PartitionValues) -> FileKind + Send + Sync>;
 pub enum Duplicates {
     /// The last to arrive stays.
     KeepLast,
-    /// Two rows are an error that names the statement, `UPDATE` or `MERGE`. A row stays beside tombstones of its key.
+    /// Two rows are an error that names the statement, `UPDATE` or `MERGE`. A row stays beside a tombstone of its key.
     Refuse(&'static str),
 }
 
@@ -61,6 +65,18 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { file_bytes: 128 << 20, group_rows: 1 << 20, group_bytes: 128 << 20, single_put: 8 << 20 }
+    }
+}
+
+impl Limits {
+    /// The same or less, so that an open file and its upload fit into the pool beside a sort.
+    fn within(self, pool: &Arc<dyn MemoryPool>) -> Self {
+        let Some(bytes) = cut::limit(pool) else { return self };
+        Self {
+            group_bytes: self.group_bytes.min((bytes / 16).max(1 << 20)),
+            single_put: self.single_put.min((bytes / 10).max(1 << 20)),
+            ..self
+        }
     }
 }
 
@@ -120,7 +136,8 @@ pub struct WrittenFile {
 }
 
 /// Writes the rows: the table's columns in order, the partition columns, and where there are any the Boolean column
-/// `__tt_tombstone`; a row where that is true needs its key and partition only.
+/// `__tt_tombstone`; a row where that is true needs its key and partition only. What [`changes`] makes says more than
+/// that, and is held to more: of each key one row that was there, and one that stays.
 ///
 /// Nothing refers to the files until a commit does. On an error those that were written are deleted, as far as possible.
 ///
@@ -139,7 +156,7 @@ pub async fn write(request: WriteRequest, input: SendableRecordBatchStream, task
         store: request.store.clone(),
         table: request.table,
         schema: Arc::clone(&request.schema),
-        limits: request.limits,
+        limits: request.limits.within(task.memory_pool()),
         pool: Arc::clone(task.memory_pool()),
     };
     let mut files = Files::new(place, Arc::clone(&shape), Arc::clone(&request.kind), request.buckets);
@@ -162,11 +179,20 @@ async fn write_all(
 ) -> Result<Written> {
     let count = Arc::new(AtomicU64::new(0));
     let check = Check::new(Arc::clone(shape), request.table_name.clone(), Arc::clone(&count));
-    let checked = input.map(move |batch| Ok(check.batch(&batch?)?));
+    // Cut before the check, which may copy, and again after it, because other types may be wider.
+    let piece = cut::piece_bytes(task.memory_pool());
+    let pieces = move |batch| stream::iter(cut::slices(batch, piece).into_iter().map(Ok));
+    let checked = input
+        .map_ok(pieces)
+        .try_flatten()
+        .map(move |batch: Result<RecordBatch>| Ok::<_, DataFusionError>(check.batch(&batch?)?))
+        .map_ok(pieces)
+        .try_flatten()
+        .map(|batch| cut::owned(batch?));
     let mut rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&shape.rows), checked));
     if sorts {
         let by = sort::ordering(shape, matches!(request.duplicates, Duplicates::Refuse(_)));
-        rows = sort::sort(rows, &by, task).await?;
+        rows = sort::sort(rows, &by, piece, task).await?;
     }
     let mut dedup = Dedup::new(Arc::clone(shape), request.table_name.clone(), request.duplicates, request.sorted);
     while let Some(batch) = rows.try_next().await? {

@@ -1,11 +1,12 @@
 //! Where the columns stand in the rows being written: the table's columns, the partition columns, then, where there are
-//! any, `__tt_tombstone` and the number of the row.
+//! any, `__tt_tombstone`, what the row is to those that were there, and the number of the row.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int8Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};
 
+use super::changes::ROLE;
 use crate::error::{Error, Result};
 use crate::table::{TOMBSTONE, TableSchema};
 
@@ -23,8 +24,10 @@ pub(super) struct Shape {
     pub(super) keys: Vec<usize>,
     /// The positions of the partition columns.
     pub(super) partitions: Vec<usize>,
-    /// The position of the tombstone column, where the input has it.
+    /// The position of the tombstone column, where there is one.
     pub(super) tombstone: Option<usize>,
+    /// The position of the role, where the input has it, in place of tombstones.
+    pub(super) role: Option<usize>,
     /// The position of the number, where rows are numbered.
     pub(super) number: Option<usize>,
 }
@@ -33,14 +36,14 @@ impl Shape {
     /// The layout of rows that arrive with this schema.
     pub(super) fn new(table: &Arc<TableSchema>, input: &Schema, numbered: bool) -> Result<Self> {
         let columns = table.all().count();
-        let tombstone = match input.fields().len().checked_sub(columns) {
-            Some(0) => None,
-            Some(1)
-                if input.field(columns).name() == TOMBSTONE
-                    && input.field(columns).data_type() == &DataType::Boolean =>
-            {
-                Some(columns)
-            }
+        let extra = |name: &str, data_type: DataType| {
+            let field = input.fields().get(columns);
+            field.is_some_and(|field| field.name() == name && field.data_type() == &data_type)
+        };
+        let (tombstone, role) = match input.fields().len().checked_sub(columns) {
+            Some(0) => (None, None),
+            Some(1) if extra(TOMBSTONE, DataType::Boolean) => (Some(columns), None),
+            Some(1) if extra(ROLE, DataType::Int8) => (Some(columns), Some(columns + 1)),
             _ => {
                 let found: Vec<_> = input.fields().iter().map(|field| field.name().as_str()).collect();
                 return Err(Error::internal(format!("rows to write have the columns {}", found.join(", "))));
@@ -48,6 +51,7 @@ impl Shape {
         };
         let mut fields: Vec<Field> = table.all().map(|column| column.field().with_nullable(true)).collect();
         fields.extend(tombstone.map(|_| Field::new(TOMBSTONE, DataType::Boolean, true)));
+        fields.extend(role.map(|_| Field::new(ROLE, DataType::Int8, true)));
         let number = numbered.then_some(fields.len());
         fields.extend(number.map(|_| Field::new(NUMBER, DataType::UInt64, false)));
         Ok(Self {
@@ -56,6 +60,7 @@ impl Shape {
             partitions: (table.columns.len()..columns).collect(),
             table: Arc::clone(table),
             tombstone,
+            role,
             number,
         })
     }
@@ -68,6 +73,11 @@ impl Shape {
     /// The tombstone column of checked rows.
     pub(super) fn tombstones<'a>(&self, batch: &'a RecordBatch) -> Option<&'a BooleanArray> {
         batch.columns().get(self.tombstone?)?.as_any().downcast_ref()
+    }
+
+    /// The roles of checked rows.
+    pub(super) fn roles<'a>(&self, batch: &'a RecordBatch) -> Option<&'a Int8Array> {
+        batch.columns().get(self.role?)?.as_primitive_opt::<Int8Type>()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows in the order of the files: by partition, key and arrival.
 //!
-//! Few rows are sorted here, in memory that is reserved; many by DataFusion's sort, which spills to disk.
+//! Few rows are sorted here, in memory that is reserved; many by DataFusion's sort, which spills to disk. It works in
+//! batches of so many rows, so how many is decided by how wide they are.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +21,15 @@ use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchSt
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::{StreamExt, TryStreamExt};
 
+use super::cut;
 use super::shape::Shape;
 use crate::error::Error;
 
 /// Up to so many bytes are sorted in memory.
 const SMALL: usize = 8 << 20;
+
+/// What the writers of the rows need at the least: an upload in its smallest parts, and a row group.
+const ASIDE: usize = 14 << 20;
 
 /// By which columns rows are sorted, and in which direction.
 ///
@@ -41,10 +46,11 @@ pub(super) fn ordering(shape: &Shape, tombstones_first: bool) -> Vec<(usize, Sor
     by
 }
 
-/// The rows, sorted.
+/// The rows, sorted, in batches of about `piece` bytes at the most, as they come in.
 pub(super) async fn sort(
     mut rows: SendableRecordBatchStream,
     by: &[(usize, SortOptions)],
+    piece: usize,
     task: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
     let schema = rows.schema();
@@ -59,13 +65,33 @@ pub(super) async fn sort(
         bytes += size;
         if !fits {
             reservation.free();
+            let task = with_batches_of(rows_of(&held, piece, &task), &task);
             let all = futures::stream::iter(held.into_iter().map(Ok)).chain(rows);
             return sort_many(Box::pin(RecordBatchStreamAdapter::new(schema, all)), by, task);
         }
     }
+    let size = rows_of(&held, piece, &task);
     let sorted = sort_few(&schema, &held, by)?;
     drop(held);
-    Ok(slices(sorted, task.session_config().batch_size(), reservation))
+    Ok(slices(sorted, size, reservation))
+}
+
+/// How many rows make a piece, as far as these tell. Where others are much wider, DataFusion's sort makes its batches
+/// smaller as it merges what it spilled.
+fn rows_of(held: &[RecordBatch], piece: usize, task: &TaskContext) -> usize {
+    let rows: usize = held.iter().map(RecordBatch::num_rows).sum();
+    let bytes: usize = held.iter().map(cut::used).sum();
+    (piece / (bytes / rows.max(1)).max(1)).clamp(1, task.session_config().batch_size().max(1))
+}
+
+/// The same task with batches of so many rows. Of a small pool less is set aside for merging.
+fn with_batches_of(rows: usize, task: &TaskContext) -> Arc<TaskContext> {
+    let mut config = task.session_config().clone().with_batch_size(rows);
+    if let Some(bytes) = cut::limit(task.memory_pool()) {
+        let aside = &mut config.options_mut().execution.sort_spill_reservation_bytes;
+        *aside = (*aside).min(bytes / 4);
+    }
+    Arc::new(TaskContext::default().with_session_config(config).with_runtime(task.runtime_env()))
 }
 
 fn sort_few(schema: &SchemaRef, held: &[RecordBatch], by: &[(usize, SortOptions)]) -> Result<RecordBatch> {
@@ -103,12 +129,20 @@ fn sort_many(
     let ordering = LexOrdering::new(by.iter().map(expression)).ok_or_else(|| Error::internal("a sort by nothing"))?;
     let once: Arc<dyn PartitionStream> = Arc::new(Once { schema: Arc::clone(&schema), rows: Mutex::new(Some(rows)) });
     let source = StreamingTableExec::try_new(Arc::clone(&schema), vec![once], None, [], false, None)?;
+    // A merge of what was spilled takes all memory that there is. It begins with the first batch that it gives, and until
+    // then some is kept for those who write the rows.
+    let aside = MemoryConsumer::new("timetravel write: set aside").register(task.memory_pool());
+    if let Some(bytes) = cut::limit(task.memory_pool()) {
+        // Where that is not there any more, they must do with what is.
+        drop(aside.try_grow((bytes / 5 * 2).clamp(ASIDE, 64 << 20).min(bytes / 2)));
+    }
     let mut sorted = SortExec::new(ordering, Arc::new(source)).execute(0, task)?;
     // Merging and encoding are both work for a processor, so they run side by side. Dropping the stream ends the task.
     let mut beside = RecordBatchReceiverStream::builder(schema, 2);
     let sender = beside.tx();
     beside.spawn(async move {
         while let Some(batch) = sorted.next().await {
+            aside.free();
             if sender.send(batch).await.is_err() {
                 break;
             }

@@ -7,7 +7,6 @@ use arrow::array::{
 };
 use arrow::compute::{SortOptions, concat_batches};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimeUnit};
-use datafusion::common::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionConfig;
 use object_store::memory::InMemory;
@@ -68,7 +67,7 @@ async fn run(request: WriteRequest, batches: Vec<RecordBatch>) -> Result<Written
 }
 
 async fn run_with(request: WriteRequest, batches: Vec<RecordBatch>, task: Arc<TaskContext>) -> Result<Written> {
-    let rows = RecordBatchStreamAdapter::new(batches[0].schema(), futures::stream::iter(batches.into_iter().map(Ok)));
+    let rows = RecordBatchStreamAdapter::new(batches[0].schema(), stream::iter(batches.into_iter().map(Ok)));
     write(request, Box::pin(rows), task).await
 }
 
@@ -450,4 +449,52 @@ async fn no_rows_make_no_file() {
         assert_eq!(written, Written { files: vec![], rows: 0, partitions: vec![] });
     }
     assert_eq!(objects(&store).await, 0);
+}
+
+/// Rows of a few bytes beside rows of 64 KiB and some of half a MiB, in batches far larger than the pool's shares.
+#[tokio::test]
+async fn rows_of_any_width_fit_into_the_pool() {
+    let schema = table(&[("k", DataType::Int64), ("v", DataType::Utf8View)], &[], &["k"]);
+    // With noise nothing is saved by compression, and the files are uploaded in parts.
+    for (seed, pool, noise, widths) in [
+        (1, 16, false, [0, 8, 40]),
+        (2, 16, false, [8, 65_536, 8]),
+        (3, 16, false, [65_536, 65_536, 65_536]),
+        (4, 16, false, [8, 8, 524_288]),
+        (5, 32, true, [1_024, 65_536, 8]),
+    ] {
+        let store = memory();
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut latest = BTreeMap::new();
+        let mut batches = vec![];
+        let mut bytes = 0;
+        while bytes < 48 << 20 && batches.len() < 60 {
+            let rows = if seed == 1 { 8_192 } else { 200 };
+            let keys: Vec<i64> = (0..rows).map(|_| random.random_range(0..50_000)).collect();
+            let wide = |random: &mut StdRng| {
+                widths[usize::from(random.random_bool(0.1)) + usize::from(random.random_bool(0.1))]
+            };
+            let words = |random: &mut StdRng, key: i64| match (noise, wide(random) / 8) {
+                (true, words) => (0..words).map(|_| format!("{:08x}", random.random::<u32>())).collect(),
+                (false, words) => format!("{key:08x}").repeat(words),
+            };
+            let values: Vec<String> = keys.iter().map(|key| words(&mut random, *key)).collect();
+            bytes += values.iter().map(String::len).sum::<usize>();
+            latest.extend(keys.iter().copied().zip(values.iter().map(String::len)));
+            let views = arrow::array::StringViewArray::from_iter_values(&values);
+            batches.push(batch(vec![("k", ints(keys)), ("v", Arc::new(views))]));
+        }
+        let runtime = RuntimeEnvBuilder::new().with_memory_limit(pool << 20, 1.0).build_arc().unwrap();
+        let task = TaskContext::default().with_runtime(Arc::clone(&runtime));
+        let written = run_with(request(&store, &schema), batches, Arc::new(task)).await;
+        let written = written.unwrap_or_else(|error| panic!("{widths:?}: {error}"));
+        let mut found = BTreeMap::new();
+        for file in &written.files {
+            let rows = rows_of(&store, &schema, file).await;
+            let lengths = rows.column(1).as_string_view().iter().flatten().map(str::len);
+            found.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied().zip(lengths));
+        }
+        assert!(found == latest, "{widths:?}");
+        assert_eq!(runtime.memory_pool.reserved(), 0);
+    }
 }

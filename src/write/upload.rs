@@ -15,8 +15,9 @@ use tokio::io::AsyncWriteExt;
 use crate::error::{Code, Error};
 use crate::store::{Digest, Digester, Path, Store};
 
-/// The bytes of a part: what the store's writer collects before it sends them.
-const PART: usize = 10 << 20;
+/// The bytes of a part: what the store's writer collects before it sends them. No store takes smaller ones than the last,
+/// which is for where memory is short: a file may have 10,000 parts.
+const PARTS: [usize; 2] = [10 << 20, 5 << 20];
 
 /// Where a Parquet writer writes: it keeps the bytes until they are taken, and their digest.
 #[derive(Debug, Default)]
@@ -79,6 +80,7 @@ pub(super) struct Upload {
     store: Store,
     path: Path,
     parts: BufWriter,
+    part: usize,
     _reservation: MemoryReservation,
 }
 
@@ -86,23 +88,24 @@ impl Upload {
     /// Begins. As many parts are under way at a time as there is memory for.
     pub(super) fn begin(store: &Store, path: &Path, pool: &Arc<dyn MemoryPool>) -> Result<Self> {
         let reservation = MemoryConsumer::new("timetravel write: upload").register(pool);
-        let fits = |parts: &usize| reservation.try_grow((parts + 1) * PART).is_ok();
-        let parts = match [4, 2].into_iter().find(fits) {
-            Some(parts) => parts,
+        let [large, small] = PARTS;
+        let fits = |(part, at_once): &(usize, usize)| reservation.try_grow((at_once + 1) * part).is_ok();
+        let (part, at_once) = match [(large, 4), (large, 2), (large, 1)].into_iter().find(fits) {
+            Some(choice) => choice,
             None => {
-                reservation.try_grow(2 * PART)?;
-                1
+                reservation.try_grow(2 * small)?;
+                (small, 1)
             }
         };
-        let writer = store.writer(path).with_max_concurrency(parts);
-        Ok(Self { store: store.clone(), path: path.clone(), parts: writer, _reservation: reservation })
+        let writer = store.writer(path, part).with_max_concurrency(at_once);
+        Ok(Self { store: store.clone(), path: path.clone(), parts: writer, part, _reservation: reservation })
     }
 
     /// Sends the next bytes.
     pub(super) async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
         // Piece by piece, or all parts would be under way at once.
         while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(PART));
+            let piece = bytes.split_to(bytes.len().min(self.part));
             self.parts.put(piece).await.map_err(|error| self.failure(&error))?;
         }
         Ok(())

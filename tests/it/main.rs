@@ -7,7 +7,9 @@
 )]
 
 mod architecture;
+mod compaction;
 mod counting;
+mod dml_model;
 mod docs;
 mod file_choice;
 mod format;
@@ -15,12 +17,16 @@ mod insert_order;
 mod lake;
 mod laws;
 mod ordinary;
+mod pool;
 mod privileges;
 mod processes;
 mod protocol;
 mod slt;
 mod sql_model;
 mod sql_page;
+mod statements;
 mod sweep;
 mod sweep_laws;
 mod tpch;
+mod two_logs;
+mod verify;

@@ -17,23 +17,22 @@ use rand::{RngCore, SeedableRng};
 
 use super::lake::{Contents, Session, ours};
 
-/// The tables that every verb finds. `ten` is one commit before its first checkpoint.
+/// The tables that every verb finds. `seven` is one commit before its first checkpoint.
 const START: &[&str] = &[
     "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
     "INSERT INTO t VALUES (1, 10), (2, 20)",
     "INSERT INTO t VALUES (2, 21), (3, 30)",
     "CREATE TABLE p (k BIGINT PRIMARY KEY, v BIGINT) PARTITIONED BY (d STRING)",
     "INSERT INTO p VALUES (1, 1, 'a'), (2, 2, 'b')",
+    "CREATE TABLE log (k BIGINT, v BIGINT)",
+    "INSERT INTO log VALUES (1, 10), (1, 10), (2, 20)",
     "CREATE TABLE large (k BIGINT PRIMARY KEY, v BYTEA)",
-    "CREATE TABLE ten (k BIGINT PRIMARY KEY, v BIGINT)",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '2')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '3')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '4')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '5')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '6')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '7')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '8')",
-    "ALTER TABLE ten SET TBLPROPERTIES ('x' = '9')",
+    "CREATE TABLE seven (k BIGINT PRIMARY KEY, v BIGINT)",
+    "ALTER TABLE seven SET TBLPROPERTIES ('x' = '2')",
+    "ALTER TABLE seven SET TBLPROPERTIES ('x' = '3')",
+    "ALTER TABLE seven SET TBLPROPERTIES ('x' = '4')",
+    "ALTER TABLE seven SET TBLPROPERTIES ('x' = '5')",
+    "ALTER TABLE seven SET TBLPROPERTIES ('x' = '6')",
 ];
 
 /// How long an unclear commit is pursued here.
@@ -299,7 +298,7 @@ async fn race(start: &InMemory, after: &Contents, sql: &str, k: usize, put: &Pat
             for (name, sneak) in [
                 ("t", "INSERT INTO t VALUES (99, 99)"),
                 ("p", "INSERT INTO p VALUES (99, 99, 'z')"),
-                ("ten", "INSERT INTO ten VALUES (99, 99)"),
+                ("seven", "INSERT INTO seven VALUES (99, 99)"),
             ] {
                 let id = super::lake::table_id(
                     Arc::clone(&objects),
@@ -353,15 +352,22 @@ verbs! {
     create_table_as: "CREATE TABLE n AS SELECT * FROM t";
     insert_into: "INSERT INTO t VALUES (3, 31), (4, 40)";
     insert_into_new_partitions: "INSERT INTO p VALUES (1, 9, 'a'), (5, 5, 'c')";
-    insert_before_a_checkpoint: "INSERT INTO ten VALUES (1, 1)";
+    insert_before_a_checkpoint: "INSERT INTO seven VALUES (1, 1)";
     insert_overwrite: "INSERT OVERWRITE TABLE t VALUES (7, 70)";
     delete: "DELETE FROM t WHERE k = 2";
+    update_of_keys: "UPDATE t SET k = k + 1, v = 0 WHERE k >= 2";
+    merge: "MERGE INTO p USING t ON p.k = t.k WHEN MATCHED THEN UPDATE SET v = t.v, d = 'c' WHEN NOT MATCHED THEN INSERT VALUES (t.k, t.v, 'a')";
+    delete_without_a_key: "DELETE FROM log WHERE k = 1";
+    update_without_a_key: "UPDATE log SET v = 7 WHERE k = 2";
     compact: "ALTER TABLE t COMPACT MAJOR";
     set_properties: "ALTER TABLE t SET TBLPROPERTIES ('comment.by' = 'me')";
     rename: "ALTER TABLE t RENAME TO renamed";
     drop_table: "DROP TABLE t";
     create_schema: "CREATE SCHEMA s";
     insert_in_parts: "INSERT INTO large SELECT * FROM memory.public.large";
+    create_or_replace: "CREATE OR REPLACE TABLE t AS SELECT k, v + 1 AS v FROM t";
+    restore: "RESTORE TABLE t TO LSN '2'";
+    restore_as_new: "RESTORE TABLE t TO LSN '2' AS n";
     create_view: "CREATE VIEW w AS SELECT k FROM t";
 }
 

@@ -134,9 +134,8 @@ impl Sequence {
         let table = &mut self.tables[at];
         match step.commits {
             Commits::AsModel | Commits::Refused => {}
-            Commits::NoneOr(operation) | Commits::Some(operation) => {
-                let most = if matches!(step.commits, Commits::NoneOr(_)) { 1 } else { model::PARTITIONS };
-                assert!(head >= before && head - before <= most, "{} commits", head - before);
+            Commits::NoneOr(operation) => {
+                assert!(head >= before && head - before <= 1, "{} commits", head - before);
                 (before..head).for_each(|_| table.same(operation));
             }
         }

@@ -312,7 +312,7 @@ async fn without_retentions_the_grace_is_left() {
     assert!(hasty.ok("VACUUM").await.is_empty());
     lake.clock.advance(HOUR + Duration::from_secs(1));
     assert_eq!(hasty.ok("VACUUM DRY RUN").await.len(), 1);
-    assert_eq!(hasty.tt.maintain().await.unwrap().len(), 1);
+    assert_eq!(hasty.tt.maintain(&hasty.ctx).await.unwrap().swept.len(), 1);
     assert_eq!(lake.data("t").await.len(), 1);
     // What sweeps know survives a checkpoint.
     for _ in 0..12 {
@@ -329,8 +329,11 @@ async fn without_retentions_the_grace_is_left() {
 #[tokio::test]
 async fn a_truncate_after_a_vacuum_is_noticed() {
     let lake = Lake::new().await;
-    for sql in ["CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)", "INSERT INTO t VALUES (1, 1)", "INSERT INTO t VALUES (2, 2)"]
-    {
+    for sql in [
+        "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
+        "INSERT INTO t VALUES (1, 1)",
+        "INSERT INTO t VALUES (2, 2)",
+    ] {
         lake.session.ok(sql).await;
     }
     lake.session.ok("ALTER TABLE t COMPACT MAJOR").await;

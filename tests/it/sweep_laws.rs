@@ -125,8 +125,8 @@ impl World {
             false => live[self.below(live.len() as u64) as usize].clone(),
         };
         let head = if live.is_empty() { 1 } else { self.snapshot(id).await.lsn.get() };
-        let partitioned = !live.is_empty()
-            && !self.snapshot(id).await.state.schema().unwrap().partition_columns.is_empty();
+        let partitioned =
+            !live.is_empty() && !self.snapshot(id).await.state.schema().unwrap().partition_columns.is_empty();
         let (k, v, d) = (self.below(4), self.below(100), ["x", "y"][self.below(2) as usize]);
         let row = if partitioned { format!("({k}, {v}, '{d}')") } else { format!("({k}, {v})") };
         let lsn = 1 + self.below(head);
@@ -283,9 +283,8 @@ impl World {
         for meta in self.data().await {
             let (id, file) = (layout::table_of(&meta.location).unwrap(), file_of(&meta).unwrap());
             let entry = tables.iter().find(|entry| entry.id == id);
-            let swept = entry.is_some_and(|entry| {
-                entry.dropped.is_none() && purged.is_none_or(|name| entry.name.table == name)
-            });
+            let swept = entry
+                .is_some_and(|entry| entry.dropped.is_none() && purged.is_none_or(|name| entry.name.table == name));
             let young = now.since(meta.last_modified.into()) <= GRACE;
             assert!(!swept || young || reachable.contains(&file), "{} should be gone", meta.location);
         }

@@ -21,6 +21,8 @@ Commands:
       --strict                    what is missing (an example, a cargo component) is a failure
   quickstart                      the shell's quick start on ./warehouse
   tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
+  bench restore [--release] [--rows N,N] [--rounds N]
+                                  what RESTORE costs by the size of the table; up to 6 million rows with --release
   requirements                    which rules of docs/spec/requirements.md tests cite
   features                        compares the features of the shell's build with those of the workspace's";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             run(cargo().args(["run", "--package", "timetravel-cli", "--", "-f", "examples/quickstart.sql"]))
         }
         ["tpch", options @ ..] => tpch(options),
+        ["bench", "restore", options @ ..] => bench("restore", options),
         ["requirements"] => run(cargo()
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),
@@ -65,6 +68,13 @@ fn tpch(options: &[&str]) -> Outcome {
         command.args(["--scale", "0.01"]);
     }
     run(&mut command)
+}
+
+/// Options that xtask doesn't know go to the benchmark.
+fn bench(name: &str, options: &[&str]) -> Outcome {
+    let (release, others): (Vec<&str>, Vec<&str>) = options.iter().partition(|option| **option == "--release");
+    let profile = if release.is_empty() { "dev" } else { "release" };
+    run(cargo().args(["bench", "--profile", profile, "--bench", name, "--"]).args(&others))
 }
 
 fn usage(problem: &str) -> ExitCode {

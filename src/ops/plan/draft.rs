@@ -25,7 +25,19 @@ impl Draft {
     /// # Errors
     /// [`Code::TableDropped`](crate::Code::TableDropped) or [`Code::Conflict`](crate::Code::Conflict).
     pub fn plan(&self, head: &TableSnapshot, name: &str) -> Plan {
-        precondition::check(&head.state, name, self.base, &self.schema, &self.preconditions)?;
-        Ok(attempt(self.actions.clone()))
+        Self::plan_all(std::slice::from_ref(self), head, name)
+    }
+
+    /// Several drafts as one commit on this head; they must not change the same files.
+    ///
+    /// # Errors
+    /// As [`Draft::plan`], where one of them doesn't fit.
+    pub fn plan_all(drafts: &[Self], head: &TableSnapshot, name: &str) -> Plan {
+        let mut actions = vec![];
+        for draft in drafts {
+            precondition::check(&head.state, name, draft.base, &draft.schema, &draft.preconditions)?;
+            actions.extend_from_slice(&draft.actions);
+        }
+        Ok(attempt(actions))
     }
 }

@@ -29,10 +29,14 @@ pub(crate) fn show(rows: &[DescribeRow], zone: Tz) -> Result<RecordBatch> {
         Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.default)).collect::<StringArray>());
     let comment: ArrayRef =
         Arc::new(rows.iter().map(|row| column(row).and_then(|c| c.comment)).collect::<StringArray>());
+    let none: ArrayRef = Arc::new(StringArray::new_null(rows.len()));
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("Section", section, false),
         ("Field", field, false),
         ("Value", values, false),
+        // The documents' columns for access labels, which tables here don't have.
+        ("Label", Arc::clone(&none), true),
+        ("ExtendedLabel", none, true),
         ("Nullable", nullable, true),
         ("DefaultValue", default, true),
         ("Comment", comment, true),

@@ -1,11 +1,15 @@
 //! Tables that show what is known of a table, one file each. SHOW statements and table functions share them.
 
+pub(crate) mod audit;
 pub(crate) mod changes;
+mod columns;
 pub(crate) mod describe;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod partitions;
 pub(crate) mod sweep;
 pub(crate) mod tables;
+pub(crate) mod verify;
 
 use chrono::DateTime;
 use datafusion::arrow::array::timezone::Tz;

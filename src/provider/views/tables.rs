@@ -1,26 +1,43 @@
-//! `SHOW HISTORY FOR TABLES`.
+//! `SHOW HISTORY FOR TABLES` and `tables()`.
 
-use std::sync::Arc;
-
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::array::timezone::Tz;
-use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::common::Result;
 
+use super::columns::Nulls::{Never, Some as Nullable};
+use super::columns::{batch, count, flag, moment, text};
 use super::shown;
-use crate::ops::tables::TableRow;
+use crate::ops::tables::{TableRow, TableSizes};
+
+/// What the documents call a table of ours.
+const MANAGED: &str = "MANAGED_TABLE";
 
 /// The columns of the documents (R082).
 pub(crate) fn show(rows: &[TableRow], zone: Tz) -> Result<RecordBatch> {
-    let text = |value: &dyn Fn(&TableRow) -> Option<String>| -> ArrayRef {
-        Arc::new(rows.iter().map(value).collect::<StringArray>())
-    };
-    let flag = |row: &TableRow| if row.partitioned { "TRUE" } else { "FALSE" };
-    Ok(RecordBatch::try_from_iter_with_nullable([
-        ("Name", text(&|row| Some(row.name.table.clone())), false),
-        ("Id", text(&|row| Some(row.id.to_string())), false),
-        ("Type", text(&|_| Some("MANAGED_TABLE".into())), false),
-        ("IsPartitioned", text(&|row| Some(flag(row).into())), false),
-        ("CreateTime", text(&|row| Some(shown(row.created, zone))), false),
-        ("DropTime", text(&|row| row.dropped.map(|time| shown(time, zone))), true),
-    ])?)
+    let partitioned = |row: &TableRow| if row.partitioned { "TRUE" } else { "FALSE" };
+    batch(vec![
+        text(rows, "Name", Never, |row| Some(row.name.table.clone())),
+        text(rows, "Id", Never, |row| Some(row.id.to_string())),
+        text(rows, "Type", Never, |_| Some(MANAGED.into())),
+        text(rows, "IsPartitioned", Never, |row| Some(partitioned(row).into())),
+        text(rows, "CreateTime", Never, |row| Some(shown(row.created, zone))),
+        text(rows, "DropTime", Nullable, |row| row.dropped.map(|time| shown(time, zone))),
+    ])
+}
+
+/// All that is known of each, with numbers and times as such.
+pub(crate) fn table(rows: &[(TableRow, TableSizes)]) -> Result<RecordBatch> {
+    batch(vec![
+        text(rows, "name", Never, |(row, _)| Some(row.name.table.clone())),
+        text(rows, "schema", Never, |(row, _)| Some(row.name.schema.clone())),
+        text(rows, "id", Never, |(row, _)| Some(row.id.to_string())),
+        text(rows, "type", Never, |_| Some(MANAGED.into())),
+        flag(rows, "partitioned", |(row, _)| row.partitioned),
+        moment(rows, "created", Never, |(row, _)| Some(row.created)),
+        moment(rows, "dropped", Nullable, |(row, _)| row.dropped),
+        moment(rows, "restorable_until", Nullable, |(_, sizes)| sizes.restorable_until),
+        count(rows, "rows", |(_, sizes)| sizes.rows),
+        count(rows, "bytes", |(_, sizes)| sizes.bytes),
+        count(rows, "history_bytes", |(_, sizes)| sizes.history_bytes),
+    ])
 }

@@ -63,6 +63,7 @@ impl TableProvider for TestTable {
             projection,
             filters,
             limit,
+            row_ids: false,
         };
         self.scanner.plan(session, request).await
     }

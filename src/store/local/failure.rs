@@ -52,6 +52,18 @@ pub(crate) fn is_not_stored(error: &Error) -> bool {
     matches!(error, Error::Generic { source, .. } if source.is::<NotStored>())
 }
 
+/// What to do about a write that failed on the disk's own terms; none where trying again may help.
+pub(crate) fn advice(error: &Error) -> Option<&'static str> {
+    let Error::Generic { source, .. } = error else { return None };
+    match source.downcast_ref::<NotStored>()?.source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("the folder is not writable; give this user the right to write there, or choose another warehouse")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("the disk is full; make room first"),
+        _ => None,
+    }
+}
+
 /// A failed operation on a path.
 pub(super) fn io(operation: &str, path: &FsPath, source: io::Error) -> Error {
     let text = path.display().to_string();
@@ -59,7 +71,9 @@ pub(super) fn io(operation: &str, path: &FsPath, source: io::Error) -> Error {
         // A path through a file is as little there as one through nothing.
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound { path: text, source: source.into() },
         io::ErrorKind::AlreadyExists => Error::AlreadyExists { path: text, source: source.into() },
-        io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: text, source: source.into() },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Error::PermissionDenied { path: text, source: source.into() }
+        }
         _ => Error::Generic { store: STORE, source: format!("cannot {operation} {text}: {source}").into() },
     }
 }

@@ -28,7 +28,7 @@ mod upload;
 
 use disk::Disk;
 pub use failure::OutcomeUnknown;
-pub(crate) use failure::is_not_stored;
+pub(crate) use failure::{advice, is_not_stored};
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -110,7 +110,7 @@ async fn a_dropped_write_leaves_at_most_unreferenced_objects() {
     let store = memory();
     let schema = table(&[("k", DataType::Int64)], &["p"], &["k"]);
     let rows = batch(vec![("k", ints([1, 2])), ("p", texts(["a", "b"]))]);
-    let endless = futures::stream::iter([Ok(rows.clone())]).chain(futures::stream::pending());
+    let endless = stream::iter([Ok(rows.clone())]).chain(stream::pending());
     let mut sorted = request(&store, &schema);
     sorted.sorted = true;
     let input = Box::pin(RecordBatchStreamAdapter::new(rows.schema(), endless));

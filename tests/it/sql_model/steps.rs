@@ -14,8 +14,6 @@ pub(super) enum Commits {
     AsModel,
     /// None or one, with the content that the oracle has.
     NoneOr(&'static str),
-    /// Some, with the content that the oracle has.
-    Some(&'static str),
     /// It fails and changes nothing.
     Refused,
 }
@@ -96,7 +94,10 @@ pub(super) fn statement(rng: &mut StdRng, table: &mut Table) -> Step {
         48..52 => refused(rng, table),
         52..68 => overwrite(rng, table),
         68..84 if table.kind.keyed() => delete(rng, table),
-        84..94 => Step { sql: format!("ALTER TABLE {} COMPACT MAJOR", table.name), commits: Commits::Some("COMPACT") },
+        84..94 => {
+            let kind = if rng.random_bool(0.5) { "MAJOR" } else { "MINOR" };
+            Step { sql: format!("ALTER TABLE {} COMPACT {kind}", table.name), commits: Commits::NoneOr("COMPACT") }
+        }
         94..97 => alter(rng, table),
         _ => insert(rng, table),
     }
