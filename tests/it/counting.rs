@@ -172,6 +172,7 @@ async fn commit_files_carry_at_most_their_run() {
     }
 }
 
+/// Also under AS OF and BETWEEN. (R016)
 #[tokio::test]
 async fn pruned_partitions_and_files_are_not_read() {
     let lake = Counted::new().await;
