@@ -135,6 +135,9 @@ pub struct ShareEntry {
     pub owners: BTreeSet<TableId>,
     /// The time of the newest commit that added to it.
     pub since: Timestamp,
+    /// Whether the clone had a name by then: its log alone doesn't tell whether it has the files yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub onto: bool,
 }
 
 /// A view: SQL text that is planned anew at each use.

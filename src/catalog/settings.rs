@@ -32,6 +32,13 @@ pub fn check(key: &str, value: &str) -> Result<()> {
 
 /// For how long data can be restored; zero switches backup off.
 pub fn backup_retention(catalog: &CatalogState) -> Duration {
-    let days = catalog.setting(RETENTION_DAYS).and_then(|value| value.parse().ok()).unwrap_or(DEFAULT_RETENTION_DAYS);
-    Duration::from_secs(24 * 3600 * days)
+    match catalog.setting(RETENTION_DAYS) {
+        Some(value) => days(value),
+        None => Duration::from_secs(24 * 3600 * DEFAULT_RETENTION_DAYS),
+    }
+}
+
+/// A value of [`RETENTION_DAYS`] as a duration; the default where it isn't one.
+pub fn days(value: &str) -> Duration {
+    Duration::from_secs(24 * 3600 * value.parse().unwrap_or(DEFAULT_RETENTION_DAYS).min(30))
 }

@@ -177,7 +177,9 @@ impl State for CatalogState {
                 CatalogAction::Share { clone, owners } => {
                     let mut owners = owners.clone();
                     owners.extend(self.shares.get(clone).into_iter().flat_map(|share| share.owners.iter().copied()));
-                    self.shares.insert(*clone, Arc::new(ShareEntry { clone: *clone, owners, since: header.time }));
+                    let onto = self.tables.contains_key(clone);
+                    let share = ShareEntry { clone: *clone, owners, since: header.time, onto };
+                    self.shares.insert(*clone, Arc::new(share));
                 }
                 CatalogAction::EndShare { clone } => {
                     self.shares.remove(clone);

@@ -31,6 +31,8 @@ pub struct CommitOptions {
     pub deadline: Duration,
     /// How far the head's time may be ahead of the clock.
     pub max_skew: Duration,
+    /// The moment after which it is refused, because what it refers to may not be there any more.
+    pub not_after: Option<Timestamp>,
 }
 
 impl CommitOptions {
@@ -43,6 +45,7 @@ impl CommitOptions {
             reason: None,
             deadline: Duration::from_secs(30),
             max_skew: Duration::from_secs(3600),
+            not_after: None,
         }
     }
 }
@@ -89,7 +92,7 @@ impl<S: State> Log<S> {
     /// task of its own, so that dropping the returned future can't tear a commit.
     ///
     /// # Errors
-    /// What `plan` gives; [`Code::ClockSkew`]; [`Code::CommitStateUnknown`] where the outcome could not be found out
+    /// What `plan` gives; [`Code::ClockSkew`]; [`Code::SnapshotGone`] after the options' `not_after`; [`Code::CommitStateUnknown`] where the outcome could not be found out
     /// before the deadline; [`Code::Corrupt`].
     #[allow(clippy::disallowed_methods, reason = "a dropped future may not tear a commit")]
     pub async fn commit<P>(
@@ -151,6 +154,15 @@ impl<S: State> Log<S> {
                     snapshot.state.title().unwrap_or_else(|| format!("the {}", self.name())),
                     snapshot.time(),
                     ahead.as_secs(),
+                ),
+            ));
+        }
+        if let Some(limit) = options.not_after.filter(|limit| now > *limit) {
+            return Err(Error::new(
+                Code::SnapshotGone,
+                format!(
+                    "the statement on {} took too long: its files had to be committed by {limit}, half a grace after the first was written, because a VACUUM may take them later; nothing was changed, run it again in smaller parts",
+                    self.name(),
                 ),
             ));
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::changes::{self, ObjectChange, Words};
 use super::create::{self, Binding, IfExists};
 use super::plan::{self, CloneContent};
-use super::{Pin, PinnedTable, grace, retention};
+use super::{Pin, PinnedTable, retention};
 use crate::auth::{Privilege, Target};
 use crate::catalog::{CatalogAction, CatalogSnapshot, TableName};
 use crate::error::{Code, Error, Result};
@@ -44,18 +44,14 @@ pub async fn table(pin: &Pin, source: &CloneSource, to: &TableName) -> Result<Op
     let Some(target) = clone.target else {
         let partitioned = !content.schema.partition_columns.is_empty();
         let actions = plan::clone_new(&content, id, &to.to_string());
-        let binding =
-            Binding { id, name: to.clone(), partitioned, if_exists: IfExists::Fail, oldest_file: Some(since) };
+        let binding = Binding { id, name: to.clone(), partitioned, if_exists: IfExists::Fail, begun: vec![since] };
         create::begin(pin, binding, actions).await?;
         return Ok(Some(Lsn::FIRST));
     };
     super::alter::finish_rename(warehouse, &target).await?;
-    let options = warehouse.commit_options(pin.caller(), Operation::Overwrite);
-    let (own, name) = (warehouse.clone(), to.to_string());
-    let plan = move |head: &TableSnapshot| {
-        grace::check_writer(since, own.store().now(), &name)?;
-        plan::clone_onto(head, &name, &content)
-    };
+    let options = warehouse.file_options(pin.caller(), Operation::Overwrite, [since]);
+    let name = to.to_string();
+    let plan = move |head: &TableSnapshot| plan::clone_onto(head, &name, &content);
     Ok(target.log.commit(target.snapshot, options, plan).await?.lsn)
 }
 

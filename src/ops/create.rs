@@ -112,6 +112,8 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         let partition = PartitionRef { values: PartitionValues::default(), id: warehouse.fresh_partition() };
         actions.push(Action::OpenPartition(partition));
     }
+    let started = warehouse.store().now();
+    let begun: Vec<_> = content.iter().map(|file| file.begun).chain([started]).collect();
     for NewFiles { partition, files } in by_partition(warehouse, content) {
         for file in files {
             actions.push(Action::Add {
@@ -124,8 +126,7 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         }
     }
     let partitioned = !table.schema.partition_columns.is_empty();
-    let binding =
-        Binding { id: table.id, name: table.name, partitioned, if_exists: table.if_exists, oldest_file: None };
+    let binding = Binding { id: table.id, name: table.name, partitioned, if_exists: table.if_exists, begun };
     begin(pin, binding, actions).await
 }
 
@@ -135,28 +136,26 @@ pub(super) struct Binding {
     pub(super) name: TableName,
     pub(super) partitioned: bool,
     pub(super) if_exists: IfExists,
-    /// From when on a sweep may count the grace of what it stands on.
-    pub(super) oldest_file: Option<Timestamp>,
+    /// When what it stands on was begun: files, a share, or the statement itself. A table without a name is garbage to a
+    /// sweep once it is old.
+    pub(super) begun: Vec<Timestamp>,
 }
 
 /// Commits the table's LSN 1, then binds its name, which decides.
 pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> Result<()> {
     let warehouse = pin.warehouse();
-    let Binding { id, name, partitioned, if_exists, oldest_file } = binding;
-    let options = warehouse.commit_options(pin.caller(), Operation::Create);
+    let Binding { id, name, partitioned, if_exists, begun } = binding;
+    let options = warehouse.file_options(pin.caller(), Operation::Create, begun);
     let follow_up = options.commit.follow_up("bind");
     let log = warehouse.table_log(id);
-    log.commit(Snapshot::empty().into(), options, move |head| match head.is_empty() {
+    log.commit(Snapshot::empty().into(), options.clone(), move |head| match head.is_empty() {
         true => Ok(Attempt::Actions(actions.clone())),
         false => Err(Error::internal("a fresh table id that is in use")),
     })
     .await?;
-    let options = CommitOptions { commit: follow_up, ..warehouse.commit_options(pin.caller(), Operation::Create) };
+    let options = CommitOptions { commit: follow_up, ..options };
     let (own, caller) = (warehouse.clone(), pin.caller().clone());
     let plan = move |head: &CatalogSnapshot| {
-        if let Some(since) = oldest_file {
-            super::grace::check_writer(since, own.store().now(), &name.to_string())?;
-        }
         let bind = |replaces| CatalogAction::CreateTable { id, name: name.clone(), partitioned, replaces };
         match (check_free(&head.state, &name), head.state.object(&name)) {
             (Ok(()), _) => Ok(Attempt::Actions(vec![bind(None)])),

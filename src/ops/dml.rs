@@ -12,7 +12,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use super::compact::with_partition_values;
 use super::insert::{self, WriteIntent, by_partition};
 use super::plan::{self, Rewritten};
-use super::{PinnedTable, Warehouse};
+use super::{PinnedTable, Warehouse, alter};
 use crate::auth::Caller;
 use crate::error::{Code, Error};
 use crate::log::{Lifetime, Operation};
@@ -141,7 +141,9 @@ impl Changes<'_> {
         };
         let preconditions: Vec<Precondition> = self.intent.unchanged.iter().cloned().collect();
         let draft = plan::rewrite(snapshot, rewritten, by_partition(self.warehouse, added), preconditions)?;
-        let options = self.warehouse.commit_options(self.caller, self.intent.operation);
+        alter::finish_rename(self.warehouse, self.table).await?;
+        let begun = all.iter().map(|file| file.begun);
+        let options = self.warehouse.file_options(self.caller, self.intent.operation, begun);
         let plan = move |head: &TableSnapshot| draft.plan(head, &name);
         self.table.log.commit(snapshot.clone(), options, plan).await?;
         Ok(changed)

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
-use crate::store::Timestamp;
 
 /// For how long a sweep leaves files that no log knows, and unfinished shares, alone.
 pub const GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -14,20 +13,19 @@ pub const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// The shortest grace that can be set.
 pub const GRACE_FLOOR: Duration = Duration::from_secs(3600);
 
-/// Whether a writer may still commit what it began at `since`: up to half of the grace, so that no sweep can take what
-/// it stands on before its commit is seen.
+/// Checks a grace that is to be set.
 ///
 /// # Errors
-/// [`Code::Conflict`]; nothing has been changed then.
-pub fn check_writer(since: Timestamp, now: Timestamp, name: &str) -> Result<()> {
-    if now.since(since) < GRACE / 2 {
-        return Ok(());
+/// [`Code::InvalidArgument`] below the floor.
+pub fn check(grace: Duration) -> Result<()> {
+    match grace >= GRACE_FLOOR {
+        true => Ok(()),
+        false => Err(Error::new(
+            Code::InvalidArgument,
+            format!(
+                "a grace of {} s is too short: it is what protects running statements from VACUUM; give an hour at the least",
+                grace.as_secs()
+            ),
+        )),
     }
-    Err(Error::new(
-        Code::Conflict,
-        format!(
-            "table {name}: the statement began at {since}, over {} hours ago, and may stand on files that a sweep takes soon; nothing was changed, run it again",
-            (GRACE / 2).as_secs() / 3600
-        ),
-    ))
 }

@@ -46,7 +46,7 @@ pub async fn commit(
     intent: WriteIntent,
 ) -> Result<Committed<TableState>> {
     alter::finish_rename(warehouse, table).await?;
-    let options = warehouse.commit_options(caller, intent.operation);
+    let options = warehouse.file_options(caller, intent.operation, files.iter().map(|file| file.begun));
     let name = table.name.to_string();
     let base = &table.snapshot;
     let mut values: BTreeSet<PartitionValues> = files.iter().map(|file| file.values.clone()).collect();

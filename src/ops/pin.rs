@@ -133,7 +133,7 @@ impl Pin {
     /// # Errors
     /// [`Code::TableNotFound`]; [`Code::PermissionDenied`]: a live table needs ShowHistory, a dropped one List (R192).
     pub async fn table_by_id(&self, name: &TableName, id: TableId) -> Result<PinnedTable> {
-        let entry = self.catalog.state.table(id).filter(|entry| entry.name == *name);
+        let entry = self.catalog.state.table(id).filter(|entry| entry.name == *name && entry.purged.is_none());
         match entry {
             Some(entry) if entry.dropped.is_none() => self.table_for(name, Privilege::ShowHistory).await,
             _ => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::PinnedTable;
+use super::{Pin, PinnedTable};
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
 use crate::store::Timestamp;
@@ -17,14 +17,47 @@ pub enum VersionSpec {
     Timestamp(Timestamp),
 }
 
-/// The version that `AS OF` names.
+/// What reading a version from before a PURGE gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PurgedHistory {
+    /// The content at the PURGE, with a warning.
+    #[default]
+    Warn,
+    /// An error.
+    Error,
+}
+
+/// The version that `AS OF` names, or that is read in its place after a PURGE.
 ///
 /// # Errors
-/// [`Code::VersionOutOfRange`], [`Code::TimestampOutOfRange`], [`Code::VersionTooOld`].
-pub async fn as_of(table: &PinnedTable, now: Timestamp, spec: VersionSpec) -> Result<Lsn> {
-    match spec {
-        VersionSpec::Version(v) => readable_version(table, now, v).await,
-        VersionSpec::Timestamp(time) => Ok(readable_time(table, now, time).await?.min(table.snapshot.lsn)),
+/// [`Code::VersionOutOfRange`], [`Code::TimestampOutOfRange`], [`Code::VersionTooOld`]; [`Code::SnapshotGone`] where the
+/// version was purged and the session wants an error.
+pub async fn as_of(
+    pin: &Pin,
+    table: &PinnedTable,
+    now: Timestamp,
+    spec: VersionSpec,
+    purged: PurgedHistory,
+) -> Result<Lsn> {
+    let lsn = match spec {
+        VersionSpec::Version(v) => readable_version(table, now, v).await?,
+        VersionSpec::Timestamp(time) => readable_time(table, now, time).await?.min(table.snapshot.lsn),
+    };
+    let Some(purge) = table.snapshot.state.info()?.purged.filter(|purge| lsn < *purge) else { return Ok(lsn) };
+    let later = table.log.commits(&table.snapshot, lsn.next(), purge).await?;
+    if later.iter().all(|info| !info.operation.is_data()) {
+        return Ok(lsn);
+    }
+    let what = format!("version {} of table {} was purged at version {}", lsn.get(), table.name, purge.get());
+    match purged {
+        PurgedHistory::Warn => {
+            pin.warehouse().warn(format!("{what}: the content at the PURGE is read in its place"));
+            Ok(purge)
+        }
+        PurgedHistory::Error => Err(Error::new(
+            Code::SnapshotGone,
+            format!("{what}: read that one or a later, or SET timetravel.purged_history = 'warn' to get its content"),
+        )),
     }
 }
 
@@ -32,8 +65,14 @@ pub async fn as_of(table: &PinnedTable, now: Timestamp, spec: VersionSpec) -> Re
 ///
 /// # Errors
 /// As [`as_of`] for `a`; [`Code::IncrementalOutOfRange`] for a `b` past the latest commit unless the table's property
-/// allows it; [`Code::InvalidArgument`] for `a > b`.
+/// allows it; [`Code::InvalidArgument`] for `a > b`; [`Code::SnapshotGone`] where a PURGE took a file of the range.
 pub async fn between(table: &PinnedTable, now: Timestamp, a: VersionSpec, b: VersionSpec) -> Result<(Lsn, Lsn)> {
+    let (a, b) = range(table, now, a, b).await?;
+    super::plan::range_is_whole(&table.snapshot.state, &table.name.to_string(), a, b)?;
+    Ok((a, b))
+}
+
+async fn range(table: &PinnedTable, now: Timestamp, a: VersionSpec, b: VersionSpec) -> Result<(Lsn, Lsn)> {
     let head = table.snapshot.lsn;
     let open_end = properties::out_of_range_enabled(&table.snapshot.state);
     match (a, b) {
@@ -91,7 +130,7 @@ async fn readable_version(table: &PinnedTable, now: Timestamp, v: i64) -> Result
     let Some(ended) = later.iter().find(|info| info.operation.is_data()).map(|info| info.time) else { return Ok(lsn) };
     let retain = properties::retain(&table.snapshot.state);
     if ended > now.saturating_sub(retain) && !retain.is_zero() {
-        return Ok(lsn);
+        return still_there(table, lsn);
     }
     Err(too_old(table, &format!("version {v}, current until {ended},"), retain))
 }
@@ -110,8 +149,24 @@ async fn readable_time(table: &PinnedTable, now: Timestamp, time: Timestamp) -> 
         return Err(too_old(table, &format!("time {time}"), retain));
     }
     match table.log.at_time(&table.snapshot, time).await? {
-        Some(info) => Ok(info.lsn),
+        Some(info) => still_there(table, info.lsn),
         None => Err(Error::internal("a time after the CREATE and before any commit")),
+    }
+}
+
+/// A longer retention doesn't bring back what VACUUM took before (R155).
+fn still_there(table: &PinnedTable, lsn: Lsn) -> Result<Lsn> {
+    match table.snapshot.state.swept_before().filter(|oldest| lsn < *oldest) {
+        None => Ok(lsn),
+        Some(oldest) => Err(Error::new(
+            Code::VersionTooOld,
+            format!(
+                "version {} of table {} is too old: a VACUUM took its files when the retention was shorter; the oldest that can be read is {}",
+                lsn.get(),
+                table.name,
+                oldest.get(),
+            ),
+        )),
     }
 }
 

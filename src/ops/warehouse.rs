@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::grace::GRACE;
 use crate::auth::{self, Authorizer, Caller, Privilege, Target};
 use crate::catalog::{CatalogLog, CatalogSnapshot};
 use crate::error::Result;
 use crate::log::{CommitOptions, Operation};
 use crate::scan::Scanner;
 use crate::store::layout::LogRoot;
-use crate::store::{CommitId, PartitionId, Store, TableId};
+use crate::store::{CommitId, PartitionId, Store, TableId, Timestamp};
 use crate::table::TableLog;
 
 /// A root URL with one project: its catalog and all its tables. Clones share everything.
@@ -25,28 +26,42 @@ struct Shared {
     scanner: Arc<Scanner>,
     authorizer: Arc<dyn Authorizer>,
     warnings: Mutex<Vec<String>>,
-    commit_deadline: Option<Duration>,
+    options: WarehouseOptions,
 }
+
+/// Settings of a warehouse's handle.
+#[derive(Debug, Clone, Copy)]
+pub struct WarehouseOptions {
+    /// How long an unclear outcome of a commit is pursued; none for the default.
+    pub commit_deadline: Option<Duration>,
+    /// For how long a sweep leaves alone what no log names yet, and what readers may still read.
+    pub grace: Duration,
+}
+
+impl Default for WarehouseOptions {
+    fn default() -> Self {
+        Self { commit_deadline: None, grace: GRACE }
+    }
+}
+
+/// Warnings that are kept until somebody takes them; later ones are only traced.
+const WARNINGS: usize = 1000;
 
 impl Warehouse {
     /// A handle on the warehouse in the store, which need not exist yet. No I/O.
     pub fn new(store: Store, authorizer: Arc<dyn Authorizer>) -> Self {
-        Self::with_commit_deadline(store, authorizer, None)
+        Self::with_options(store, authorizer, WarehouseOptions::default())
     }
 
-    /// As [`Warehouse::new`], and says how long an unclear outcome of a commit is pursued; none for the default.
-    pub fn with_commit_deadline(
-        store: Store,
-        authorizer: Arc<dyn Authorizer>,
-        commit_deadline: Option<Duration>,
-    ) -> Self {
+    /// As [`Warehouse::new`], with settings.
+    pub fn with_options(store: Store, authorizer: Arc<dyn Authorizer>, options: WarehouseOptions) -> Self {
         Self(Arc::new(Shared {
             catalog: Arc::new(CatalogLog::new(store.clone(), LogRoot::Catalog)),
             tables: Mutex::default(),
             scanner: Arc::new(Scanner::new(store.clone())),
             authorizer,
             warnings: Mutex::default(),
-            commit_deadline,
+            options,
             store,
         }))
     }
@@ -93,8 +108,26 @@ impl Warehouse {
     pub(crate) fn commit_options(&self, caller: &Caller, operation: Operation) -> CommitOptions {
         let mut options = CommitOptions::new(self.fresh_commit(), operation, &caller.actor);
         options.reason.clone_from(&caller.reason);
-        options.deadline = self.0.commit_deadline.unwrap_or(options.deadline);
+        options.deadline = self.0.options.commit_deadline.unwrap_or(options.deadline);
         options
+    }
+
+    /// As [`Warehouse::commit_options`], for a commit that names files which were begun at these moments: it is refused
+    /// once a sweep could take the oldest of them.
+    pub(crate) fn file_options(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        begun: impl IntoIterator<Item = Timestamp>,
+    ) -> CommitOptions {
+        let oldest = begun.into_iter().min();
+        let not_after = oldest.map(|oldest| oldest.saturating_add(self.grace() / 2));
+        CommitOptions { not_after, ..self.commit_options(caller, operation) }
+    }
+
+    /// For how long a sweep leaves alone what no log names yet.
+    pub fn grace(&self) -> Duration {
+        self.0.options.grace
     }
 
     pub(crate) fn fresh_commit(&self) -> CommitId {
@@ -107,6 +140,15 @@ impl Warehouse {
 
     pub(crate) fn fresh_partition(&self) -> PartitionId {
         PartitionId::from_u128(self.0.store.ids().next())
+    }
+
+    /// Keeps a warning for the caller, once, and traces it.
+    pub(crate) fn warn(&self, warning: String) {
+        tracing::warn!(message = warning.as_str());
+        let mut warnings = self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < WARNINGS && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// The warnings since the last call.

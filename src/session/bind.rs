@@ -23,7 +23,7 @@ use crate::auth::{Privilege, Target};
 use crate::catalog::Object;
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, PinnedTable, VersionSpec, version};
-use crate::provider::{BoundRelations, Listing, TimeTravelTable, value};
+use crate::provider::{BoundRelations, Listing, TimeTravelOptions, TimeTravelTable, value};
 use crate::scan::ReadRange;
 use crate::sql::{ObjectPath, VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
 
@@ -72,6 +72,7 @@ pub(super) async fn relations(
     let mut markers = VecDeque::with_capacity(factors.found.len());
     for (factor, table) in factors.found.iter().zip(tables) {
         let config = at.config_options();
+        let policy = TimeTravelOptions::of(config).purged_history;
         let Some((pin, table)) = table else {
             if let Factor::Listing { listing, args } = factor {
                 let (label, provider) = listed(*listing, args, state, pins).await?;
@@ -80,11 +81,11 @@ pub(super) async fn relations(
             continue;
         };
         let range = match factor {
-            Factor::Versioned { clause, .. } => clause_range(clause, &table, &at, now).await?,
+            Factor::Versioned { clause, .. } => clause_range(clause, &pin, &table, &at, now).await?,
             Factor::Function { name, args, .. } => match (name.as_str(), args.as_slice()) {
                 ("at", [arg]) => {
                     let spec = value::of_argument(&constant::evaluate(&at, arg)?, config)?;
-                    ReadRange::At(version::as_of(&table, now, spec).await?)
+                    ReadRange::At(version::as_of(&pin, &table, now, spec, policy).await?)
                 }
                 ("incremental", [a, b]) => {
                     let (a, b) = (constant::evaluate(&at, a)?, constant::evaluate(&at, b)?);
@@ -143,6 +144,7 @@ async fn listed(
 
 async fn clause_range(
     clause: &VersionClause,
+    pin: &Pin,
     table: &PinnedTable,
     state: &SessionState,
     now: crate::store::Timestamp,
@@ -155,7 +157,10 @@ async fn clause_range(
         }
     };
     Ok(match &clause.range {
-        VersionRange::AsOf(expr) => ReadRange::At(version::as_of(table, now, end(expr)?).await?),
+        VersionRange::AsOf(expr) => {
+            let policy = TimeTravelOptions::of(state.config_options()).purged_history;
+            ReadRange::At(version::as_of(pin, table, now, end(expr)?, policy).await?)
+        }
         VersionRange::Between(low, high) => {
             let (a, b) = version::between(table, now, end(low)?, end(high)?).await?;
             ReadRange::Between(a, b)

@@ -13,7 +13,7 @@ use super::TimeTravel;
 use crate::error::Result;
 use crate::provider::{
     AtFunction, DmlRule, IncrementalFunction, Listing, ListingFunction, PinSource, RelationGuard, TimeTravelCatalog,
-    WarehouseHistory, Warehouses,
+    TimeTravelOptions, WarehouseHistory, Warehouses,
 };
 
 /// Adds a warehouse to a live session.
@@ -67,6 +67,9 @@ fn add(state: &mut SessionState, name: &str, tt: &TimeTravel) -> Result<()> {
     if !state.analyzer().rules.iter().any(|rule| rule.name() == DmlRule.name()) {
         state.add_analyzer_rule(Arc::new(DmlRule));
         state.register_relation_planner(Arc::new(RelationGuard))?;
+    }
+    if state.config_options().extensions.get::<TimeTravelOptions>().is_none() {
+        state.config_mut().options_mut().extensions.insert(TimeTravelOptions::default());
     }
     let history = Arc::new(WarehouseHistory { catalog: name.to_owned(), source: source(tt) });
     let of: Arc<dyn TableHistory> = Arc::clone(&history) as _;

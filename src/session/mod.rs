@@ -15,6 +15,7 @@ mod prepared;
 mod restore;
 mod run;
 mod show;
+mod sweep;
 mod target;
 mod truncate;
 mod verify;
@@ -33,7 +34,8 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use crate::auth::{AllowAll, Authorizer, Caller};
 use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::log::{CommitStatus, Lsn};
-use crate::ops::Warehouse;
+use crate::ops::compact::{self, Compacted, CompactionPolicy};
+use crate::ops::{Pin, SweepRow, Warehouse, WarehouseOptions, grace, vacuum};
 use crate::store::{Clock, Durability, Ids, Store};
 
 pub use extension::{SessionContextExt, SessionStateBuilderExt};
@@ -81,7 +83,7 @@ impl TimeTravel {
     pub fn builder(url: &str) -> TimeTravelBuilder {
         TimeTravelBuilder {
             place: Place::Url(url.to_owned()),
-            commit_deadline: None,
+            settings: WarehouseOptions::default(),
             options: vec![],
             clock: None,
             ids: None,
@@ -155,6 +157,26 @@ impl TimeTravel {
         self.warehouse.take_warnings()
     }
 
+    /// What the host runs about once a day, because nothing runs by itself: reclaims by lifecycle, deletes what has left
+    /// both retentions as VACUUM of the whole warehouse does, and compacts what is due by the default policy. Needs Admin,
+    /// and Update on every table.
+    ///
+    /// # Errors
+    /// The store fails; [`Code::PermissionDenied`]; [`Code::ClockSkew`].
+    pub async fn maintain(&self, ctx: &SessionContext) -> Result<Maintained> {
+        let pin = Pin::new(&self.warehouse, &self.caller).await?;
+        let swept = vacuum::warehouse(&pin, &self.project(), vacuum::Run::Do).await?;
+        let pin = Pin::new(&self.warehouse, &self.caller).await?;
+        let compacted = compact::maintain(&pin, &CompactionPolicy::default(), &ctx.task_ctx()).await?;
+        Ok(Maintained { swept, compacted })
+    }
+
+    /// The warehouse's name as audit records it where no session has named it: its root's last segment.
+    fn project(&self) -> String {
+        let name = self.warehouse.store().name();
+        name.trim_end_matches('/').rsplit('/').next().unwrap_or(name).to_owned()
+    }
+
     /// Waits for checkpoints that are being written in the background.
     pub async fn flush(&self) {
         self.warehouse.flush().await;
@@ -172,6 +194,15 @@ impl TimeTravel {
             None => self.warehouse.catalog().commit_status(unknown.commit, slot).await,
         }
     }
+}
+
+/// What [`TimeTravel::maintain`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Maintained {
+    /// What was reclaimed, purged and deleted.
+    pub swept: Vec<SweepRow>,
+    /// What was compacted.
+    pub compacted: Vec<Compacted>,
 }
 
 /// Where a warehouse lies.
@@ -196,7 +227,7 @@ pub fn is_complete(text: &str) -> bool {
 /// Settings of a warehouse.
 pub struct TimeTravelBuilder {
     place: Place,
-    commit_deadline: Option<Duration>,
+    settings: WarehouseOptions,
     options: Vec<(String, String)>,
     clock: Option<Arc<dyn Clock>>,
     ids: Option<Arc<dyn Ids>>,
@@ -253,7 +284,16 @@ impl TimeTravelBuilder {
     /// How long an unclear outcome of a commit is pursued before it is left to `commit_status`; 30 s by default.
     #[must_use]
     pub fn commit_deadline(mut self, deadline: Duration) -> Self {
-        self.commit_deadline = Some(deadline);
+        self.settings.commit_deadline = Some(deadline);
+        self
+    }
+
+    /// For how long VACUUM leaves alone what no log names yet and what readers may still read: 24 hours by default, one at
+    /// the least. A statement that writes for longer than half of it is refused. All handles of a warehouse, in whatever
+    /// process, must have the same.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
         self
     }
 
@@ -269,6 +309,7 @@ impl TimeTravelBuilder {
     /// # Errors
     /// As [`TimeTravel::open`].
     pub async fn build(self) -> Result<TimeTravel> {
+        grace::check(self.settings.grace)?;
         let mut store = match self.place {
             Place::Url(url) => Store::open(&url, self.options)?,
             Place::Store(store) if self.options.is_empty() => store,
@@ -283,7 +324,7 @@ impl TimeTravelBuilder {
         if let Some(ids) = self.ids {
             store = store.with_ids(ids);
         }
-        let warehouse = Warehouse::with_commit_deadline(store, self.authorizer, self.commit_deadline);
+        let warehouse = Warehouse::with_options(store, self.authorizer, self.settings);
         warehouse.catalog().snapshot().await?;
         Ok(TimeTravel { warehouse, caller: self.caller, prepared: Prepared::default() })
     }

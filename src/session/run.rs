@@ -14,7 +14,8 @@ use datafusion::sql::sqlparser::dialect::dialect_from_str;
 
 use super::pins::Pins;
 use super::{
-    TimeTravel, alter, bind, create, dml, dml_forms, overlay, prepared, restore, show, target, truncate, verify, views,
+    TimeTravel, alter, bind, create, dml, dml_forms, overlay, prepared, restore, show, sweep, target, truncate, verify,
+    views,
 };
 use crate::auth::{Privilege, Target};
 use crate::catalog::{Object, TableName};
@@ -189,10 +190,10 @@ pub(super) async fn run(
         },
         Statement::Restore(statement) => restore::run(&mut run, statement).await,
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
-        Statement::Purge(purge) => Err(later("PURGE", &purge.table.to_string())),
-        Statement::Vacuum(_) => Err(later("VACUUM", "a warehouse")),
+        Statement::Purge(purge) => sweep::purge(&mut run, &purge).await,
+        Statement::Vacuum(vacuum) => sweep::vacuum(&mut run, &vacuum).await,
         Statement::Verify(table) => verify::run(&mut run, &table).await,
-        Statement::SetProject(_) => Err(later("SETPROJECT", "a warehouse")),
+        Statement::SetProject(set) => sweep::set_project(&mut run, &set).await,
     }
 }
 
@@ -231,10 +232,6 @@ async fn foreign(
         )
         .into()),
     }
-}
-
-fn later(statement: &str, object: &str) -> DataFusionError {
-    Error::new(Code::NotSupported, format!("{statement} on {object} is not supported yet")).into()
 }
 
 /// The Pin and the schema that a schema's name means.

@@ -275,8 +275,8 @@ pub(crate) const STATEMENTS: &[StatementForm] = &[
     StatementForm {
         name: "SETPROJECT",
         leading: &["SETPROJECT"],
-        syntax: "SETPROJECT [key = value]",
-        doc: "Sets a setting of the project, such as odps.timemachine.retention.days, or lists them.",
+        syntax: "SETPROJECT [key = value, …] [DRY RUN]",
+        doc: "Sets settings of the project, such as odps.timemachine.retention.days, or lists them; DRY RUN says what VACUUM would delete then.",
         stock: Stock::Never,
         has_plan: false,
         parse: set_project,

@@ -80,12 +80,23 @@ pub(crate) fn describe(cursor: &mut Cursor<'_>) -> Parse<Statement> {
     Ok(Statement::Describe(Describe { table, extended }))
 }
 
-/// `SETPROJECT [key = value]`.
+/// `SETPROJECT [key = value, …] [DRY RUN]`.
 pub(crate) fn set_project(cursor: &mut Cursor<'_>) -> Parse<Statement> {
     cursor.expect("SETPROJECT")?;
     if cursor.at_end() {
-        return Ok(Statement::SetProject(SetProject { setting: None }));
+        return Ok(Statement::SetProject(SetProject::default()));
     }
+    let mut settings = vec![setting(cursor)?];
+    while cursor.take_token(&Token::Comma) {
+        settings.push(setting(cursor)?);
+    }
+    let dry_run = cursor.take("DRY RUN");
+    cursor.finish()?;
+    Ok(Statement::SetProject(SetProject { settings, dry_run }))
+}
+
+/// `key = value`, where the key may have dots and the value be a bare word or number.
+fn setting(cursor: &mut Cursor<'_>) -> Parse<(String, String)> {
     let start = cursor.position();
     let mut end = start;
     while matches!(cursor.parser.peek_token_ref().token, Token::Word(_) | Token::Period) {
@@ -110,6 +121,5 @@ pub(crate) fn set_project(cursor: &mut Cursor<'_>) -> Parse<Statement> {
             if sign { format!("-{value}") } else { value }
         }
     };
-    cursor.finish()?;
-    Ok(Statement::SetProject(SetProject { setting: Some((key, value)) }))
+    Ok((key, value))
 }

@@ -29,6 +29,7 @@ pub(crate) use insert::{Insert, insert_of, insert_rewrite};
 pub(crate) use parser::{Parsed, Syntax, parse};
 pub(crate) use statement::{
     AlterOperation, AlterTable, ColumnChange, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath,
-    PartitionRef, PartitionSpec, Restore, RestoreTarget, ShowHistory, ShowPartitions, Statement, Truncate, normalized,
+    PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget, SetProject, ShowHistory, ShowPartitions, Statement,
+    Truncate, Vacuum, normalized,
 };
 pub(crate) use tokens::{is_complete, split};

@@ -289,9 +289,10 @@ pub(crate) struct Vacuum {
 }
 
 /// `SETPROJECT`; without a setting it lists them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct SetProject {
-    pub(crate) setting: Option<(String, String)>,
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) dry_run: bool,
 }
 
 /// `EXPLAIN` of an INSERT of ours. Any other EXPLAIN is a DataFusion statement.

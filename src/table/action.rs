@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{DataFile, Order, PartitionValues, TableSchema};
+use crate::log::Lsn;
 use crate::store::{FileId, PartitionId, TableId};
 
 /// One change of a table.
@@ -100,6 +101,13 @@ pub enum Action {
         /// The file.
         file: FileId,
     },
+    /// The files that no version after `upto` reads leave the log: VACUUM takes them.
+    Sweep {
+        /// The last commit whose ended files expire.
+        upto: Lsn,
+    },
+    /// PURGE takes every file that the version before doesn't read.
+    Purge,
     /// The table has another name; the catalog decided so.
     Rename {
         /// The name.
@@ -140,5 +148,5 @@ pub struct CreateTable {
     pub comment: Option<String>,
     /// The table and version that it was cloned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cloned_from: Option<(TableId, crate::log::Lsn)>,
+    pub cloned_from: Option<(TableId, Lsn)>,
 }

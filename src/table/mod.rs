@@ -8,6 +8,7 @@ pub mod precondition;
 pub mod properties;
 mod schema;
 mod state;
+mod swept;
 pub mod text;
 
 pub use action::{Action, CreateTable, PartitionRef};

@@ -91,7 +91,9 @@ fn unchanged(head: &TableState, name: &str, base: Lsn, filter: &PartitionFilter)
     // Without a key, UPDATE and DELETE rewrite files and leave the counted ones alone.
     let keyed = head.schema()?.is_keyed();
     for entry in head.files() {
-        let changed = !entry.counted.unchanged_since(base) || (!keyed && !entry.only_compacted_since(base));
+        // Nor do counted files tell everything where a sweep took some.
+        let visible = !keyed || head.is_settled(entry.partition);
+        let changed = !entry.counted.unchanged_since(base) || (visible && !entry.only_compacted_since(base));
         if changed && head.partition(entry.partition).is_some_and(|partition| filter.admits(&partition.values)) {
             return Err(conflict(name, "rows that it reads were written"));
         }

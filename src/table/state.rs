@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::swept::Swept;
 use super::{Action, CreateTable, DataFile, FileEntry, Order, PartitionRef, PartitionValues, TableSchema};
 use crate::error::{Code, Error, Result};
 use crate::log::{Header, Lifetime, Lsn, Operation, State, StateRow, Summary, Touched};
@@ -61,7 +62,8 @@ pub struct TableInfo {
 pub struct TableState {
     info: Option<Arc<TableInfo>>,
     partitions: BTreeMap<PartitionId, Arc<PartitionEntry>>,
-    files: BTreeMap<FileId, Arc<FileEntry>>,
+    pub(super) files: BTreeMap<FileId, Arc<FileEntry>>,
+    pub(super) swept: Swept,
     /// The open partitions by value; derived.
     open: BTreeMap<PartitionValues, PartitionId>,
 }
@@ -207,6 +209,9 @@ impl State for TableState {
         for entry in self.files.values() {
             rows.push(StateRow::encode("file", entry.visible.is_open() || entry.counted.is_open(), entry.as_ref())?);
         }
+        if !self.swept.is_empty() {
+            rows.push(StateRow::encode("swept", true, &self.swept)?);
+        }
         Ok(rows)
     }
 
@@ -226,6 +231,7 @@ impl State for TableState {
                     let entry: FileEntry = row.decode()?;
                     state.files.insert(entry.file.id, Arc::new(entry));
                 }
+                "swept" => state.swept = row.decode()?,
                 other => {
                     return Err(Error::new(Code::Corrupt, format!("a checkpoint holds an unknown entry {other:?}")));
                 }
@@ -322,6 +328,11 @@ impl Replay<'_> {
                 }
             }
             Action::Uncount { file } => self.file(state, *file)?.counted.close(lsn, cause),
+            Action::Sweep { upto } => state.sweep(*upto),
+            Action::Purge => {
+                state.purge();
+                state.info_mut()?.purged = Some(lsn);
+            }
             Action::Rename { name } => state.info_mut()?.create.name.clone_from(name),
             Action::Drop => state.info_mut()?.life.close(lsn, cause),
             Action::Undrop => state.info_mut()?.life.open(lsn),

@@ -20,7 +20,7 @@ use super::stats::{Counts, KeyRange, column_stats, count, row_groups};
 use super::upload::{Outbox, Upload};
 use super::{Limits, data_path};
 use crate::error::Error;
-use crate::store::{FileId, Path, Store, TableId};
+use crate::store::{FileId, Path, Store, TableId, Timestamp};
 use crate::table::{DataFile, FileKind, TableSchema, text::to_text};
 
 /// How and where files are written.
@@ -39,6 +39,7 @@ pub(super) struct OpenFile {
     id: FileId,
     kind: FileKind,
     path: Path,
+    begun: Timestamp,
     schema: SchemaRef,
     writer: ArrowWriter<Outbox>,
     upload: Option<Upload>,
@@ -56,6 +57,7 @@ pub(super) struct OpenFile {
 #[derive(Debug)]
 pub(super) struct Complete {
     pub(super) file: DataFile,
+    pub(super) begun: Timestamp,
     pub(super) rest: Option<Rest>,
 }
 
@@ -80,6 +82,7 @@ impl OpenFile {
             id,
             kind,
             path: data_path(place.table, id, kind),
+            begun: place.store.now(),
             schema,
             writer,
             upload: None,
@@ -203,7 +206,7 @@ impl OpenFile {
                 Some(Rest { path: self.path, bytes, _reservation: self.reservation })
             }
         };
-        Ok(Complete { file, rest })
+        Ok(Complete { file, begun: self.begun, rest })
     }
 }
 

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Error;
 use crate::store::layout::{self, DataFileKind};
-use crate::store::{FileId, Path, Store, TableId};
+use crate::store::{FileId, Path, Store, TableId, Timestamp};
 use crate::table::{DataFile, FileKind, PartitionValues, TableSchema};
 
 pub(crate) mod changes;
@@ -131,6 +131,8 @@ pub struct WrittenFile {
     pub values: PartitionValues,
     /// The file.
     pub file: DataFile,
+    /// When writing it began.
+    pub begun: Timestamp,
 }
 
 /// Writes the rows: the table's columns in order, the partition columns, and where there are any the Boolean column

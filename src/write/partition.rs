@@ -121,8 +121,8 @@ impl Files {
     }
 
     async fn complete(&mut self, values: PartitionValues, open: OpenFile) -> Result<()> {
-        let Complete { file, rest } = open.finish(&self.place).await?;
-        self.files.push(WrittenFile { values, file });
+        let Complete { file, begun, rest } = open.finish(&self.place).await?;
+        self.files.push(WrittenFile { values, file, begun });
         let Some(Rest { path, bytes, .. }) = &rest else { return Ok(()) };
         let (store, path, bytes) = (self.place.store.clone(), path.clone(), bytes.clone());
         self.puts.spawn(async move {

@@ -28,6 +28,9 @@ use crate::error::Error;
 /// Up to so many bytes are sorted in memory.
 const SMALL: usize = 8 << 20;
 
+/// What the writers of the rows need at the least: an upload in its smallest parts, and a row group.
+const ASIDE: usize = 14 << 20;
+
 /// By which columns rows are sorted, and in which direction.
 ///
 /// Where duplicates are refused, tombstones come first within a key, so that the row beside them is the last.
@@ -131,7 +134,7 @@ fn sort_many(
     let aside = MemoryConsumer::new("timetravel write: set aside").register(task.memory_pool());
     if let Some(bytes) = cut::limit(task.memory_pool()) {
         // Where that is not there any more, they must do with what is.
-        drop(aside.try_grow((bytes / 5 * 2).min(64 << 20)));
+        drop(aside.try_grow((bytes / 5 * 2).clamp(ASIDE, 64 << 20).min(bytes / 2)));
     }
     let mut sorted = SortExec::new(ordering, Arc::new(source)).execute(0, task)?;
     // Merging and encoding are both work for a processor, so they run side by side. Dropping the stream ends the task.

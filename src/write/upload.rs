@@ -90,12 +90,12 @@ impl Upload {
         let reservation = MemoryConsumer::new("timetravel write: upload").register(pool);
         let [large, small] = PARTS;
         let fits = |(part, at_once): &(usize, usize)| reservation.try_grow((at_once + 1) * part).is_ok();
-        let choices = [(large, 4), (large, 2), (large, 1), (small, 1)];
-        let Some((part, at_once)) = choices.into_iter().find(fits) else {
-            return Err(reservation
-                .try_grow(2 * small)
-                .err()
-                .unwrap_or_else(|| Error::internal("no part fits").into()));
+        let (part, at_once) = match [(large, 4), (large, 2), (large, 1)].into_iter().find(fits) {
+            Some(choice) => choice,
+            None => {
+                reservation.try_grow(2 * small)?;
+                (small, 1)
+            }
         };
         let writer = store.writer(path, part).with_max_concurrency(at_once);
         Ok(Self { store: store.clone(), path: path.clone(), parts: writer, part, _reservation: reservation })

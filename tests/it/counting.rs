@@ -239,10 +239,10 @@ async fn a_join_of_versions_is_planned_on_plain_parquet() {
     }
 }
 
-/// Rows whose keys come in no order, many times as much as the pool holds, whatever their width; then what was written is
+/// Rows whose keys come in no order, `times` as much as the pool holds, whatever their width; then what was written is
 /// compacted in the same pool.
-async fn a_load_stays_within_the_pool(pool_bytes: usize, width: usize, batch_rows: usize) {
-    let rows = 6 * pool_bytes / width;
+async fn a_load_stays_within_the_pool(pool_bytes: usize, times: usize, width: usize, batch_rows: usize) {
+    let rows = times * pool_bytes / width;
     let pool = Arc::new(PeakPool::new(pool_bytes));
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool) as _).build_arc().unwrap();
     let tt = TimeTravel::with_store(store(Arc::new(InMemory::new()))).await.unwrap();
@@ -279,16 +279,16 @@ async fn a_load_stays_within_the_pool(pool_bytes: usize, width: usize, batch_row
 
 #[tokio::test]
 async fn a_load_of_narrow_rows_stays_within_the_pool() {
-    a_load_stays_within_the_pool(16 << 20, 64, 8_192).await;
+    a_load_stays_within_the_pool(32 << 20, 1, 64, 8_192).await;
 }
 
 #[tokio::test]
 async fn a_load_of_rows_of_a_kilobyte_stays_within_the_pool() {
-    a_load_stays_within_the_pool(40 << 20, 1_024, 8_192).await;
+    a_load_stays_within_the_pool(40 << 20, 10, 1_024, 8_192).await;
 }
 
 /// A batch of 256 of them is as large as the pool.
 #[tokio::test]
 async fn a_load_of_rows_of_64_kilobytes_stays_within_the_pool() {
-    a_load_stays_within_the_pool(16 << 20, 65_536, 256).await;
+    a_load_stays_within_the_pool(16 << 20, 10, 65_536, 256).await;
 }

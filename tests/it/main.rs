@@ -26,6 +26,8 @@ mod slt;
 mod sql_model;
 mod sql_page;
 mod statements;
+mod sweep;
+mod sweep_laws;
 mod tpch;
 mod two_logs;
 mod verify;

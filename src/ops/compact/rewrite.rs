@@ -79,7 +79,8 @@ pub(super) async fn rewrite(
         let drafts: Vec<Draft> = written.iter().flat_map(|rewritten| rewritten.drafts.clone()).collect();
         let name = table.name.to_string();
         let plan = move |head: &TableSnapshot| Draft::plan_all(&drafts, head, &name);
-        let options = pin.warehouse().commit_options(pin.caller(), Operation::Compact);
+        let begun = written.iter().flat_map(|rewritten| &rewritten.files).map(|file| file.begun);
+        let options = pin.warehouse().file_options(pin.caller(), Operation::Compact, begun);
         match table.log.commit(table.snapshot.clone(), options, plan).await {
             Ok(committed) => {
                 conflicts = 0;

@@ -40,6 +40,12 @@ pub(super) fn restorable(head: &TableSnapshot, name: &str, version: Lsn, horizon
             ),
         ));
     }
+    if let Some(oldest) = head.state.swept_before().filter(|oldest| version < *oldest) {
+        return Err(Error::new(
+            Code::NotRestorable,
+            format!("LSN {version} of table {name} lost files to VACUUM: the oldest that can be restored is {oldest}"),
+        ));
+    }
     if let Some(purged) = head.state.info()?.purged.filter(|purged| version < *purged) {
         return Err(Error::new(
             Code::NotRestorable,

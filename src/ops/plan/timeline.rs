@@ -39,13 +39,13 @@ pub(super) fn set_to(state: &TableState, version: Lsn, partitions: &BTreeSet<Par
 /// Whether these partitions hold the same data as at `version`, whatever compaction did since.
 ///
 /// With a key that is: the same counted files. Without one, UPDATE and DELETE rewrite files and leave the counted ones
-/// alone, so that the visible ones decide too.
+/// alone, so that the visible ones decide too; so they do where a sweep took files that counted.
 pub(super) fn same_data(state: &TableState, version: Lsn, partitions: &BTreeSet<PartitionId>) -> Result<bool> {
     let entries = || state.files().filter(|entry| partitions.contains(&entry.partition));
     if entries().any(|entry| Flags::at(state, entry, version).counted != entry.counted.is_open()) {
         return Ok(false);
     }
-    if state.schema()?.is_keyed() {
+    if state.schema()?.is_keyed() && !partitions.iter().any(|id| state.is_settled(*id)) {
         return Ok(true);
     }
     let unchanged = entries().all(|entry| Flags::at(state, entry, version).visible == entry.visible.is_open());

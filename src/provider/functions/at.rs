@@ -6,7 +6,7 @@ use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl};
 use datafusion::common::Result;
 use datafusion::datasource::TableProvider;
 
-use super::super::{TimeTravelTable, value};
+use super::super::{TimeTravelOptions, TimeTravelTable, value};
 use super::{WarehouseHistory, literal, options, text, usage, wait};
 use crate::ops::version;
 use crate::scan::ReadRange;
@@ -22,8 +22,9 @@ impl TableFunctionImpl for AtFunction {
         let history = Arc::clone(&self.0);
         wait(async move {
             let (pin, table) = history.table(&table, &config).await?;
+            let policy = TimeTravelOptions::of(&config).purged_history;
             let spec = value::of_argument(&at, &config)?;
-            let lsn = version::as_of(&table, pin.now(), spec).await?;
+            let lsn = version::as_of(&pin, &table, pin.now(), spec, policy).await?;
             Ok(Arc::new(TimeTravelTable::new(pin, table, ReadRange::At(lsn))?) as Arc<dyn TableProvider>)
         })
     }

@@ -7,6 +7,7 @@ pub(crate) mod describe;
 pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod partitions;
+pub(crate) mod sweep;
 pub(crate) mod tables;
 pub(crate) mod verify;
 

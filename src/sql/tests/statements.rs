@@ -339,7 +339,8 @@ fn views_keep_the_text_of_their_query() {
 #[test]
 fn the_small_ones() {
     let drop = |name: &str, if_exists, purge| DropObject { name: path(name), if_exists, purge };
-    let set = |k: &str, v: &str| Statement::SetProject(SetProject { setting: Some((k.into(), v.into())) });
+    let set =
+        |k: &str, v: &str| Statement::SetProject(SetProject { settings: vec![(k.into(), v.into())], dry_run: false });
     let describe = |name: &str, extended| Statement::Describe(Describe { table: path(name), extended });
     let truncate = |partitions| Statement::Truncate(Truncate { table: path("t"), if_exists: false, partitions });
     let vacuum = |table: Option<&str>, dry_run| Statement::Vacuum(Vacuum { table: table.map(path), dry_run });

@@ -2,11 +2,13 @@
 //!
 //! They wrap any object store and know nothing of what it is used for.
 
+mod clocked;
 mod counting;
 mod fault;
 pub mod laws;
 mod rule;
 
+pub use clocked::ClockedStore;
 pub use counting::{Call, CountingStore, Counts};
 pub use fault::FaultStore;
 pub use rule::{Fault, Rule};

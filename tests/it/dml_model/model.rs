@@ -18,7 +18,13 @@ impl Day {
         match self {
             Self::Same => same,
             Self::Is(day) => day,
-            Self::If(condition, day) => if condition.holds(seen) == Some(true) { day } else { same },
+            Self::If(condition, day) => {
+                if condition.holds(seen) == Some(true) {
+                    day
+                } else {
+                    same
+                }
+            }
         }
     }
 }

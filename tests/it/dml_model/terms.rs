@@ -111,9 +111,7 @@ impl Condition {
     pub fn any(rng: &mut StdRng, allowed: Allowed, depth: u32) -> Self {
         let number = |rng: &mut StdRng| Number::any(rng, allowed, depth.min(1));
         match rng.random_range(0..if depth == 0 { 7 } else { 12 }) {
-            0 if rng.random_bool(0.3) => {
-                Self::Literal([Some(true), Some(false), None][rng.random_range(0..3)])
-            }
+            0 if rng.random_bool(0.3) => Self::Literal([Some(true), Some(false), None][rng.random_range(0..3)]),
             0 => Self::IsNull(number(rng)),
             1 => Self::List(number(rng), (0..3).map(|_| rng.random_range(0..6)).collect()),
             // DataFusion takes no subquery in a subquery's correlation.

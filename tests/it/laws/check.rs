@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use arrow::datatypes::DataType;
 use datafusion_timetravel::log::State;
-use datafusion_timetravel::table::{TableSnapshot, TableState};
+use datafusion_timetravel::table::{Column, TableSnapshot, TableState};
 
 use super::oracle::Version;
 use super::rows::Content;
@@ -16,6 +17,7 @@ impl World {
             self.versions(table, &head)?;
             self.ranges(table, &head)?;
             timeline(table, &head)?;
+            settings(table, &head)?;
         }
         Ok(())
     }
@@ -79,6 +81,10 @@ impl World {
             }
             let names: Vec<&str> = schema.columns.iter().skip(1).map(|column| column.name.as_str()).collect();
             let wanted: Vec<&str> = expected.cols.iter().map(|col| col.name.as_str()).collect();
+            let wide = |column: &Column| column.data_type == DataType::Int64;
+            if !schema.columns.iter().skip(1).map(wide).eq(expected.cols.iter().map(|col| col.wide)) {
+                return Err(at("types of columns"));
+            }
             if names != wanted {
                 return Err(at(&format!("columns {names:?}, expected {wanted:?}")));
             }
@@ -92,8 +98,15 @@ impl World {
             if partitions != wanted {
                 return Err(at(&format!("partitions {partitions:?}, expected {wanted:?}")));
             }
-            let got = self.files.content(state, &state.visible_at(lsn(v)), &schema).map_err(|e| at(&e))?;
-            let wanted = content(expected, |_| true);
+            if v < table.oracle.oldest(table.oracle.head()) {
+                continue;
+            }
+            let visible = state.visible_at(lsn(v));
+            if let Some(entry) = visible.iter().find(|entry| state.is_gone(entry.file.id)) {
+                return Err(at(&format!("{entry:?} was purged")));
+            }
+            let got = self.files.content(state, &visible, &schema).map_err(|e| at(&e))?;
+            let wanted = content(expected, true, |_| true);
             if got != wanted {
                 return Err(at(&format!("AS OF gives {got:?}, expected {wanted:?}")));
             }
@@ -104,11 +117,17 @@ impl World {
     /// BETWEEN every recent a and b.
     fn ranges(&self, table: &Table, head: &TableSnapshot) -> Result<(), String> {
         let (state, last) = (&head.state, table.oracle.head());
-        for a in last.saturating_sub(6).max(1)..last {
+        // What a PURGE took says so itself; a range from before a VACUUM is refused by its begin.
+        let first = state.swept_before().map_or(1, |v| v.get()).max(last.saturating_sub(6)).max(1);
+        for a in first..last {
             for b in a + 1..=last {
+                if datafusion_timetravel::ops::plan::range_is_whole(state, "t", lsn(a), lsn(b)).is_err() {
+                    continue;
+                }
                 let schema = state.schema_at(lsn(b)).map_err(|e| e.to_string())?;
                 let got = self.files.content(state, &state.counted_between(lsn(a), lsn(b)), &schema)?;
-                let wanted = content(table.oracle.at(b), |w| a < w && w <= b);
+                let version = table.oracle.at(b);
+                let wanted = content(version, version.keyed, |w| a < w && w <= b);
                 if got != wanted {
                     return Err(format!("{}: BETWEEN ({a}, {b}] gives {got:?}, expected {wanted:?}", table.name));
                 }
@@ -118,11 +137,13 @@ impl World {
     }
 }
 
-fn content(version: &Version, written: impl Fn(u64) -> bool) -> Content {
+/// The rows that are there, or those that were appended.
+fn content(version: &Version, there: bool, written: impl Fn(u64) -> bool) -> Content {
     let mut content = Content::new();
     for (value, part) in &version.parts {
         let mut rows = BTreeMap::new();
-        for (key, row) in part.rows.iter().filter(|(_, row)| written(row.lsn)) {
+        let of = if there { &part.rows } else { &part.appended };
+        for (key, row) in of.iter().filter(|(_, row)| written(row.lsn)) {
             let cells = version.cols.iter().filter_map(|col| Some((col.name.clone(), *row.cells.get(&col.id)?)));
             rows.insert(*key, cells.collect());
         }
@@ -131,6 +152,34 @@ fn content(version: &Version, written: impl Fn(u64) -> bool) -> Content {
         }
     }
     content
+}
+
+/// Properties, lifecycle and LastModifiedTime at the head.
+fn settings(table: &Table, head: &TableSnapshot) -> Result<(), String> {
+    let (info, version) = (head.state.info().map_err(|e| e.to_string())?, table.oracle.latest());
+    let wanted = &version.settings;
+    let wrong = |what: String| Err(format!("{}: {what}", table.name));
+    if info.create.properties != wanted.properties {
+        return wrong(format!("properties {:?}, expected {:?}", info.create.properties, wanted.properties));
+    }
+    if (info.create.lifecycle, info.lifecycle_disabled) != (wanted.days, wanted.disabled) {
+        return wrong(format!("lifecycle {:?}, expected {wanted:?}", (info.create.lifecycle, info.lifecycle_disabled)));
+    }
+    let time = |v: u64| table.times[v as usize - 1];
+    if info.modified.as_micros() != time(version.modified) {
+        return wrong(format!("LastModifiedTime is not that of {}", version.modified));
+    }
+    for entry in head.state.open_partitions().filter(|_| version.alive && table.oracle.partitioned) {
+        let value = entry.values.to_string();
+        let part = &version.parts[&value];
+        if part.modified > 0 && entry.modified.as_micros() != time(part.modified) {
+            return wrong(format!("LastModifiedTime of partition {value} is not that of {}", part.modified));
+        }
+        if entry.lifecycle_disabled != wanted.disabled_parts.contains(&(value.clone(), part.born)) {
+            return wrong(format!("lifecycle of partition {value}"));
+        }
+    }
+    Ok(())
 }
 
 /// No order exceeds the LSN that added its entry, spans are in order, and nothing outlives its partition.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion_timetravel::Code;
-use datafusion_timetravel::log::Operation;
-use datafusion_timetravel::ops::plan::{self, Replaced};
+use datafusion_timetravel::log::{Attempt, Operation};
+use datafusion_timetravel::ops::plan::{self, ColumnEdit, Replaced};
 use datafusion_timetravel::store::{Ids, TableId};
-use datafusion_timetravel::table::{PartitionValues, TableSnapshot};
+use datafusion_timetravel::table::{Action, PartitionValues, TableSnapshot};
 
+use super::Mutant;
 use super::oracle::{Cells, Col, Key, Oracle};
 use super::verbs::Changes;
 use super::world::{Planned, World, lsn};
@@ -19,8 +20,8 @@ impl World {
     pub fn head_verb(&mut self, verb: &str, table: usize, base: Arc<TableSnapshot>) -> Option<Planned> {
         let (head, horizon) = (base.lsn.get(), self.horizon(table));
         let l = 1 + self.rng.below(head);
-        let values = self.values();
-        let texts: Vec<PartitionValues> = values.iter().map(|value| PartitionValues(vec![value.clone()])).collect();
+        let values = self.values(table);
+        let texts: Vec<PartitionValues> = values.iter().map(|value| super::world::values(value)).collect();
         let flag = self.rng.chance(50);
         let schema = base.state.schema().unwrap();
         let oracle = &self.tables[table].oracle;
@@ -31,7 +32,8 @@ impl World {
                         return None;
                     }
                     let all = flag && self.rng.chance(30);
-                    let changes: Changes = values.iter().map(|value| (value.clone(), self.rows(&schema, 0))).collect();
+                    let changes: Changes =
+                        values.iter().map(|value| (value.clone(), self.rows(table, &schema, 0))).collect();
                     let rows: BTreeMap<String, BTreeMap<Key, Cells>> = self
                         .oracle_rows(table, &changes)
                         .into_iter()
@@ -65,7 +67,7 @@ impl World {
                     Box::new(move |oracle, at| oracle.drop_partitions(at, &values, flag)),
                 ),
                 "add partition" => {
-                    let value = self.value();
+                    let value = self.value(table);
                     let partition = self.partition(&value);
                     (
                         Operation::Alter,
@@ -79,16 +81,24 @@ impl World {
                     if ended.is_empty() {
                         return None;
                     }
-                    let (value, born, ..) = self.rng.pick(&ended).clone();
-                    let of = |entry: &&Arc<datafusion_timetravel::table::PartitionEntry>| {
-                        entry.values.to_string() == value && entry.life.spans()[0].since.get() == born
-                    };
-                    let id = base.state.partitions().find(of).map(|entry| entry.id)?;
+                    let count = 1 + self.rng.below(3);
+                    let mut picked = BTreeMap::new();
+                    for _ in 0..count {
+                        let (value, born, ..) = self.rng.pick(&ended).clone();
+                        let of = |entry: &&Arc<datafusion_timetravel::table::PartitionEntry>| {
+                            entry.values.to_string() == value && entry.life.spans()[0].since.get() == born
+                        };
+                        picked.insert(base.state.partitions().find(of).map(|entry| entry.id)?, (value, born));
+                    }
+                    let (mut ids, wanted): (Vec<_>, Vec<_>) = picked.into_iter().unzip();
+                    if self.mutant == Some(Mutant::UndropFirst) {
+                        ids.truncate(1);
+                    }
                     (
                         Operation::Restore,
-                        format!("UNDROP PARTITION {value} of @{born}, horizon {horizon}"),
-                        Arc::new(move |head| plan::undrop_partitions(head, "t", &[id], lsn(horizon))),
-                        Box::new(move |oracle, at| oracle.undrop_partition(at, &value, born, horizon)),
+                        format!("UNDROP PARTITIONS {wanted:?}, horizon {horizon}"),
+                        Arc::new(move |head| plan::undrop_partitions(head, "t", &ids, lsn(horizon))),
+                        Box::new(move |oracle, at| oracle.undrop_partitions(at, &wanted, horizon)),
                     )
                 }
                 "restore" => (
@@ -122,12 +132,28 @@ impl World {
                         Box::new(move |oracle, at| oracle.undrop_table(at, dropped, horizon)),
                     )
                 }
+                "vacuum" => {
+                    let upto = lsn(if flag { horizon.min(l) } else { l });
+                    (
+                        Operation::Vacuum,
+                        format!("VACUUM up to {upto}"),
+                        Arc::new(move |head| plan::sweep(head, "t", Some(upto), false)),
+                        Box::new(|oracle, at| swept(oracle, at)),
+                    )
+                }
+                "purge" => (
+                    Operation::Purge,
+                    "PURGE".into(),
+                    Arc::new(|head| plan::purge(head, "t", false)),
+                    Box::new(|oracle, at| swept(oracle, at)),
+                ),
                 "add column" => {
-                    let col = self.column(if flag { "x" } else { "y" });
-                    let field = Field::new(&col.name, DataType::Int64, true);
+                    let wide = self.rng.chance(40);
+                    let col = self.column(if flag { "x" } else { "y" }, wide);
+                    let field = Field::new(&col.name, if wide { DataType::Int64 } else { DataType::Int32 }, true);
                     (
                         Operation::Alter,
-                        format!("ADD COLUMN {}", col.name),
+                        format!("ADD COLUMN {} wide {wide}", col.name),
                         Arc::new(move |head| plan::add_columns(head, "t", vec![field.clone()])),
                         Box::new(move |oracle, at| {
                             oracle.alter(at, &|cols| match named(cols, &col.name) {
@@ -175,13 +201,106 @@ impl World {
                         }),
                     )
                 }
+                "widen column" => {
+                    let name = if flag { "x" } else { "y" };
+                    let mutant = self.mutant == Some(Mutant::WidenNewId);
+                    let edit = ColumnEdit { data_type: Some(DataType::Int64), ..ColumnEdit::default() };
+                    (
+                        Operation::Alter,
+                        format!("WIDEN COLUMN {name}"),
+                        Arc::new(move |head| {
+                            let planned = plan::change_column(head, "t", name, &edit)?;
+                            Ok(if mutant { with_new_id(planned, name) } else { planned })
+                        }),
+                        Box::new(move |oracle, at| {
+                            oracle.alter(at, &|cols| match named(cols, name) {
+                                Some(at) => {
+                                    cols[at].wide = true;
+                                    None
+                                }
+                                None => Some(Code::ColumnNotFound),
+                            })
+                        }),
+                    )
+                }
+                "property" => {
+                    let note = (!self.rng.chance(30)).then(|| self.rng.below(3).to_string());
+                    let set: BTreeMap<String, Option<String>> = [("note".to_owned(), note.clone())].into();
+                    (
+                        Operation::Alter,
+                        format!("SET PROPERTY note {note:?}"),
+                        Arc::new(move |head| plan::set_properties(head, "t", set.clone())),
+                        Box::new(move |oracle, at| {
+                            oracle.set(at, &|version, _| {
+                                let properties = &mut version.settings.properties;
+                                match &note {
+                                    Some(note) => properties.insert("note".to_owned(), note.clone()),
+                                    None => properties.remove("note"),
+                                };
+                                None
+                            })
+                        }),
+                    )
+                }
+                "lifecycle" => {
+                    let days = self.rng.chance(50).then(|| 1 + self.rng.below(2) as u32);
+                    (
+                        Operation::Alter,
+                        format!("LIFECYCLE {days:?} on {flag}"),
+                        Arc::new(move |head| plan::set_lifecycle(head, "t", days, flag)),
+                        Box::new(move |oracle, at| {
+                            oracle.set(at, &|version, _| {
+                                let settings = &mut version.settings;
+                                settings.days = days.or(settings.days);
+                                settings.disabled = !flag;
+                                (flag && settings.days.is_none()).then_some(Code::InvalidProperty)
+                            })
+                        }),
+                    )
+                }
+                "partition lifecycle" => (
+                    Operation::Alter,
+                    format!("LIFECYCLE of {values:?} on {flag}"),
+                    Arc::new(move |head| plan::set_partition_lifecycle(head, "t", &texts, flag)),
+                    Box::new(move |oracle, at| {
+                        oracle.set(at, &|version, _| {
+                            if let Some(code) = oracle.unnamed(version, &values) {
+                                return Some(code);
+                            }
+                            for value in &values {
+                                let part = (value.clone(), version.parts[value].born);
+                                match flag {
+                                    true => version.settings.disabled_parts.remove(&part),
+                                    false => version.settings.disabled_parts.insert(part),
+                                };
+                            }
+                            None
+                        })
+                    }),
+                ),
+                "touch partition" => (
+                    Operation::Alter,
+                    format!("TOUCH {values:?}"),
+                    Arc::new(move |head| plan::touch_partitions(head, "t", &texts)),
+                    Box::new(move |oracle, at| {
+                        oracle.set(at, &|version, n| {
+                            if let Some(code) = oracle.unnamed(version, &values) {
+                                return Some(code);
+                            }
+                            values.iter().for_each(|value| version.parts.get_mut(value).unwrap().modified = n);
+                            None
+                        })
+                    }),
+                ),
                 _ => (
                     Operation::Alter,
                     "TOUCH".into(),
                     Arc::new(|head| plan::touch_table(head, "t")),
-                    Box::new(|oracle, at| match oracle.at(at).alive {
-                        true => super::oracle::Verdict::Commit(oracle.at(at).clone()),
-                        false => super::oracle::Verdict::Refused(Code::TableDropped),
+                    Box::new(|oracle, at| {
+                        oracle.set(at, &|version, n| {
+                            version.modified = n;
+                            None
+                        })
                     }),
                 ),
             };
@@ -192,11 +311,26 @@ impl World {
     pub async fn clone(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<(), String> {
         let (head, horizon) = (base.lsn.get(), self.horizon(table));
         let l = if self.rng.chance(50) { head } else { 1 + self.rng.below(head) };
-        let expected = match self.tables[table].oracle.restore(head, l, horizon) {
+        let oracle = &self.tables[table].oracle;
+        let mut source = oracle.at(l).clone();
+        source.settings = oracle.latest().settings.clone();
+        let mut expected = match oracle.restore(head, l, horizon) {
             super::oracle::Verdict::Refused(code) => Some(code),
             _ => None,
         };
-        let content = match (plan::clone_content(&base, "t", lsn(l), None, lsn(horizon), self.ids.as_ref()), expected) {
+        let mut of = String::new();
+        let mut texts: Option<Vec<PartitionValues>> = None;
+        if oracle.partitioned && self.rng.chance(25) {
+            let values = self.values(table);
+            expected = expected.or_else(|| self.tables[table].oracle.unnamed(&source, &values));
+            source.parts.retain(|value, _| values.contains(value));
+            of = format!("{values:?} of ");
+            if self.mutant != Some(Mutant::CloneAllPartitions) {
+                texts = Some(values.iter().map(|value| super::world::values(value)).collect());
+            }
+        }
+        let content = plan::clone_content(&base, "t", lsn(l), texts.as_deref(), lsn(horizon), self.ids.as_ref());
+        let content = match (content, expected) {
             (Ok(content), None) => content,
             (Err(error), Some(code)) if error.code() == code => return Ok(()),
             (outcome, expected) => {
@@ -206,13 +340,14 @@ impl World {
                 ));
             }
         };
-        let source = self.tables[table].oracle.at(l).clone();
         if self.tables.len() > 1 && self.rng.chance(50) || self.tables.len() > 2 {
             let target = (table + 1 + self.rng.below(self.tables.len() as u64 - 1) as usize) % self.tables.len();
             let base = self.head(target).await?;
-            let what = format!("OVERWRITE with a clone of {} at {l}", self.tables[table].name);
+            let oracle = &self.tables[table].oracle;
+            let what = format!("OVERWRITE with a clone of {of}{} at {l}", self.tables[table].name);
+            let shape = Oracle::new(oracle.levels);
             let plan = move |head: &TableSnapshot| plan::clone_onto(head, "t", &content);
-            let verdict = move |oracle: &Oracle, at: u64| oracle.clone_onto(at, &source);
+            let verdict = move |oracle: &Oracle, at: u64| oracle.clone_onto(at, &shape, &source);
             let planned = Planned {
                 table: target,
                 base,
@@ -231,12 +366,33 @@ impl World {
         }
         let id = TableId::from_u128(self.ids.next());
         let name = format!("c{}", self.tables.len());
-        self.trace.push(format!("@1 {name} = clone of {} at {l}", self.tables[table].name));
+        self.trace.push(format!("@1 {name} = clone of {of}{} at {l}", self.tables[table].name));
+        let places = self.tables[table].places.clone();
         let first = Oracle::cloned(&source, &source.cols, 1);
-        self.adopt(name.clone(), id, plan::clone_new(&content, id, &name), first).await
+        self.adopt(name.clone(), id, plan::clone_new(&content, id, &name), places, first).await
     }
+}
+
+/// The schema with another id for a column.
+fn with_new_id(mut planned: Attempt<Action>, name: &str) -> Attempt<Action> {
+    if let Attempt::Actions(actions) = &mut planned
+        && let [Action::Schema { schema }] = actions.as_mut_slice()
+    {
+        schema.last_id.0 += 1;
+        let id = schema.last_id;
+        schema.columns.iter_mut().filter(|column| column.name == name).for_each(|column| column.id = id);
+    }
+    planned
 }
 
 fn named(cols: &[Col], name: &str) -> Option<usize> {
     cols.iter().position(|col| col.name == name)
+}
+
+/// A sweep changes no row; whether there is a file to take, rows can't tell.
+fn swept(oracle: &Oracle, at: u64) -> super::oracle::Verdict {
+    match oracle.at(at).alive {
+        true => super::oracle::Verdict::Maybe(oracle.at(at).clone()),
+        false => super::oracle::Verdict::Refused(Code::TableDropped),
+    }
 }

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion_timetravel::log::Operation;
-use datafusion_timetravel::ops::plan::{self, Draft, NewFiles};
+use datafusion_timetravel::ops::plan::{self, Draft, NewFiles, Rewritten};
 use datafusion_timetravel::store::{Ids, TableId};
 use datafusion_timetravel::table::{
-    CreateTable, DataFile, FileKind, PartitionFilter, PartitionValues, Precondition, TableSchema, TableSnapshot,
+    Action, CreateTable, DataFile, FileKind, PartitionFilter, Precondition, TableSchema, TableSnapshot,
 };
 
 use super::Mutant;
 use super::oracle::{Cells, Key, Need, Oracle, Part, Version, put};
 use super::rows::{FileRows, Named};
-use super::world::{Planned, World};
+use super::world::{Planned, World, values};
 
 const KEYS: [Key; 3] = [1, 2, 3];
-const VALUES: [&str; 2] = ["p", "q"];
+/// The partitions of a table without partition columns, with one and with two.
+const PLACES: [&[&str]; 3] = [&[""], &["p", "q"], &["p/x", "p/y"]];
 /// Values of a column are below this, or NULL.
 const CELLS: u64 = 9;
 
@@ -53,16 +54,28 @@ pub const VERBS: &[&str] = &[
     "add column",
     "drop column",
     "rename column",
+    "widen column",
     "property",
+    "lifecycle",
+    "partition lifecycle",
+    "touch",
+    "touch partition",
+    "create",
     "clone",
     "clone",
+    "vacuum",
+    "vacuum",
+    "purge",
 ];
 
 /// Verbs that go wrong together, if at all.
 pub const THEMES: &[&[&str]] = &[
     &["upsert", "upsert", "upsert", "add column", "add column", "drop column", "clone", "clone", "clone"],
-    &["upsert", "upsert", "add column", "add column", "drop column", "compact", "compact", "restore"],
+    &["upsert", "upsert", "add column", "add column", "widen column", "drop column", "compact", "compact", "restore"],
+    &["upsert", "upsert", "property", "lifecycle", "touch", "touch partition", "restore", "restore partition"],
     &["upsert", "update", "self", "compact", "drop table", "undrop table", "undrop table"],
+    &["upsert", "upsert", "update", "compact", "compact", "truncate", "restore", "restore", "vacuum", "vacuum"],
+    &["upsert", "upsert", "overwrite", "compact", "restore", "drop partition", "undrop partition", "purge", "vacuum"],
     &["upsert", "update", "delete", "compact", "compact", "compact", "restore", "restore partition"],
     &[
         "upsert",
@@ -81,23 +94,33 @@ pub const THEMES: &[&[&str]] = &[
 pub type Changes = BTreeMap<String, BTreeMap<Key, Option<Named>>>;
 
 impl World {
-    /// Creates the first table.
+    /// Creates a table: most have a key, and partitions.
     pub async fn create(&mut self) -> Result<(), String> {
+        let (keyed, levels) = (self.rng.chance(75), *self.rng.pick(&[0, 1, 1, 1, 1, 2]));
+        let name = format!("t{}", self.tables.len());
         let fields = vec![Field::new("k", DataType::Int64, false), Field::new("v", DataType::Int64, true)];
-        let schema =
-            TableSchema::new(fields, vec![Field::new("ds", DataType::Utf8, false)], &["k".to_owned()]).unwrap();
+        let key = ["k".to_owned()];
+        let partitions = ["ds", "hh"][..levels].iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
+        let schema = TableSchema::new(fields, partitions, if keyed { &key } else { &[] }).unwrap();
         let id = TableId::from_u128(self.ids.next());
         let create = CreateTable {
             id,
-            name: "t".into(),
+            name: name.clone(),
             schema,
             properties: BTreeMap::new(),
             lifecycle: None,
             comment: None,
             cloned_from: None,
         };
-        let first = Version { alive: true, cols: vec![self.column("v")], parts: BTreeMap::new() };
-        self.adopt("t".into(), id, vec![datafusion_timetravel::table::Action::Create(Box::new(create))], first).await
+        let mut actions = vec![Action::Create(Box::new(create))];
+        let places: Vec<String> = PLACES[levels].iter().map(|value| (*value).to_owned()).collect();
+        let mut first = Version { alive: true, keyed, cols: vec![self.column("v", true)], ..Version::default() };
+        if levels == 0 {
+            actions.push(Action::OpenPartition(self.partition(&places[0])));
+            first.parts.insert(places[0].clone(), Part { born: 1, ..Part::default() });
+        }
+        let places = places.into_iter().take(self.partitions).collect();
+        self.adopt(name, id, actions, places, first).await
     }
 
     /// Plans and perhaps commits one random verb, or commits one that was planned earlier.
@@ -120,6 +143,10 @@ impl World {
         let base = self.head(table).await?;
         let planned = match verb {
             "clone" => return self.clone(table, base).await,
+            "create" if self.tables.len() < 3 => return self.create().await,
+            "create" => return Ok(()),
+            "update" | "delete" if !self.is_keyed(table) => self.rewrite(table, base, verb == "update")?,
+            "merge" if !self.is_keyed(table) => self.upsert(table, base),
             "upsert" => self.upsert(table, base),
             "update" => self.update(table, base)?,
             "delete" => self.delete(table, base)?,
@@ -136,19 +163,22 @@ impl World {
         Ok(())
     }
 
-    pub fn value(&mut self) -> String {
-        let at = self.rng.below(self.partitions);
-        VALUES[at as usize].to_owned()
+    pub fn value(&mut self, table: usize) -> String {
+        self.rng.pick(&self.tables[table].places).clone()
     }
 
-    fn key(&mut self) -> Key {
+    fn key(&mut self, table: usize) -> Key {
+        if !self.is_keyed(table) {
+            self.row += 1;
+            return self.row;
+        }
         let at = self.rng.below(self.keys);
         KEYS[at as usize]
     }
 
-    pub fn values(&mut self) -> BTreeSet<String> {
+    pub fn values(&mut self, table: usize) -> BTreeSet<String> {
         let count = if self.rng.chance(25) { 2 } else { 1 };
-        (0..count).map(|_| self.value()).collect()
+        (0..count).map(|_| self.value(table)).collect()
     }
 
     fn named(&mut self, schema: &TableSchema) -> Named {
@@ -161,11 +191,11 @@ impl World {
         row
     }
 
-    pub fn rows(&mut self, schema: &TableSchema, least: u64) -> BTreeMap<Key, Option<Named>> {
+    pub fn rows(&mut self, table: usize, schema: &TableSchema, least: u64) -> BTreeMap<Key, Option<Named>> {
         let count = least + self.rng.below(3 - least);
         let mut rows = BTreeMap::new();
         for _ in 0..count {
-            let key = self.key();
+            let key = self.key(table);
             rows.insert(key, Some(self.named(schema)));
         }
         rows
@@ -238,7 +268,7 @@ impl World {
         let compacts = if let Need::Live(value) = &need { Some(value.clone()) } else { None };
         let unchecked = match self.mutant {
             Some(Mutant::NoLive) => operation == Operation::Compact,
-            Some(Mutant::NoUnchanged) => operation != Operation::Compact,
+            Some(Mutant::NoUnchanged) => operation != Operation::Compact && !matches!(need, Need::Rewrite(_)),
             _ => false,
         };
         let draft = Draft { preconditions: if unchecked { vec![] } else { draft.preconditions }, ..draft };
@@ -261,7 +291,8 @@ impl World {
             return None;
         }
         let schema = base.state.schema().unwrap();
-        let changes: Changes = self.values().into_iter().map(|value| (value, self.rows(&schema, 1))).collect();
+        let changes: Changes =
+            self.values(table).into_iter().map(|value| (value, self.rows(table, &schema, 1))).collect();
         let draft = plan::append(&base, self.write(&schema, &changes), vec![]).unwrap();
         let rows = self.oracle_rows(table, &changes);
         let apply = move |version: &mut Version, n: u64| {
@@ -287,11 +318,24 @@ impl World {
         }
         let schema = base.state.schema().unwrap();
         let mut changes = Changes::new();
-        for value in VALUES.iter().filter(|value| values.as_ref().is_none_or(|set| set.contains(**value))) {
+        let keyed = self.is_keyed(table);
+        let mut copies: BTreeMap<Key, Key> = BTreeMap::new();
+        let places = self.tables[table].places.clone();
+        for value in places.iter().filter(|value| values.as_ref().is_none_or(|set| set.contains(*value))) {
             let mut rows = self.current(&base, value)?;
+            if !keyed {
+                // What is inserted are further rows.
+                for key in std::mem::take(&mut rows).into_iter().map(|(key, row)| {
+                    let copy = self.key(table);
+                    (key, copy, row)
+                }) {
+                    copies.insert(key.0, key.1);
+                    rows.insert(key.1, key.2);
+                }
+            }
             rows.values_mut().filter_map(|row| row.get_mut("v")).for_each(|v| *v += 1);
             if !rows.is_empty() {
-                changes.insert((*value).to_owned(), rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
+                changes.insert(value.clone(), rows.into_iter().map(|(key, row)| (key, Some(row))).collect());
             }
         }
         if changes.is_empty() {
@@ -310,7 +354,7 @@ impl World {
                 for (key, row) in part.rows {
                     let mut cells = row.cells;
                     cells.entry(v).and_modify(|v| *v += 1);
-                    put(version, &value, n, key, Some(cells));
+                    put(version, &value, n, copies.get(&key).copied().unwrap_or(key), Some(cells));
                 }
             }
         };
@@ -319,17 +363,17 @@ impl World {
     }
 
     fn update(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let values = if self.rng.chance(40) { None } else { Some(self.values()) };
+        let values = if self.rng.chance(40) { None } else { Some(self.values(table)) };
         self.increment(table, base, Operation::Update, values)
     }
 
     fn insert_from_self(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let values = Some(BTreeSet::from([self.value()]));
+        let values = Some(BTreeSet::from([self.value(table)]));
         self.increment(table, base, Operation::Append, values)
     }
 
     fn delete(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let (value, key) = (self.value(), self.key());
+        let (value, key) = (self.value(table), self.key(table));
         if !base.state.is_alive() || !self.current(&base, &value)?.contains_key(&key) {
             return Ok(None);
         }
@@ -346,7 +390,7 @@ impl World {
 
     /// WHEN MATCHED v = v + 1, WHEN NOT MATCHED insert v = 50.
     fn merge(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let (value, key) = (self.value(), self.key());
+        let (value, key) = (self.value(table), self.key(table));
         if !base.state.is_alive() {
             return Ok(None);
         }
@@ -378,12 +422,66 @@ impl World {
         Ok(self.drafted(table, base, Operation::Merge, what, draft, Need::Unchanged(values), apply))
     }
 
+    /// UPDATE v = v + 1, or DELETE, of every second row of partitions of a table without a key. What it changes gets a
+    /// new number.
+    fn rewrite(&mut self, table: usize, base: Arc<TableSnapshot>, update: bool) -> Result<Option<Planned>, String> {
+        if !base.state.is_alive() {
+            return Ok(None);
+        }
+        let (places, odd) = (self.values(table), self.rng.below(3));
+        let schema = base.state.schema().unwrap();
+        let id = schema.columns[1].id.0;
+        let (mut rewritten, mut added, mut changed) = (vec![], vec![], vec![]);
+        for entry in base.state.visible_at(base.lsn) {
+            let value = base.state.partition(entry.partition).unwrap().values.to_string();
+            if !places.contains(&value) {
+                continue;
+            }
+            let mut rows = self.files.read(&entry, &schema);
+            let (mut gone, before) = (FileRows::new(), rows.len());
+            for key in rows.keys().copied().filter(|key| odd == 2 || key.unsigned_abs() % 2 == odd).collect::<Vec<_>>()
+            {
+                let mut row = rows.remove(&key).flatten();
+                let new = if update { Some(self.key(table)) } else { None };
+                if let (Some(new), Some(cells)) = (new, &mut row) {
+                    cells.entry(id).and_modify(|v| *v += 1);
+                    gone.insert(new, row);
+                }
+                changed.push((value.clone(), key, new));
+            }
+            if rows.len() < before {
+                let with = (!rows.is_empty()).then(|| self.files.write(self.file_id(), FileKind::Base, rows));
+                rewritten.push(Rewritten { file: entry.file.id, with });
+            }
+            if !gone.is_empty() {
+                added.push(NewFiles { partition: self.partition(&value), files: self.files_of(gone, false) });
+            }
+        }
+        if rewritten.is_empty() {
+            return Ok(None);
+        }
+        let unchanged = Precondition::Unchanged(filter(Some(&places)));
+        let draft = plan::rewrite(&base, rewritten, added, vec![unchanged]).map_err(|e| e.to_string())?;
+        let v = self.tables[table].oracle.latest().cols[0].id;
+        let what = format!("{} rows of {places:?}: {changed:?}", if update { "UPDATE" } else { "DELETE" });
+        let apply = move |version: &mut Version, n: u64| {
+            for (value, key, new) in &changed {
+                let row = version.parts.get_mut(value).and_then(|part| part.rows.remove(key));
+                if let (Some(mut row), Some(new)) = (row, new) {
+                    row.cells.entry(v).and_modify(|v| *v += 1);
+                    put(version, value, n, *new, Some(row.cells));
+                }
+            }
+        };
+        let operation = if update { Operation::Update } else { Operation::Delete };
+        Ok(self.drafted(table, base, operation, what, draft, Need::Rewrite(places), apply))
+    }
+
     /// A random run of a partition's files, contiguous in order; tombstones go where nothing older is left out.
     fn compact(&mut self, table: usize, base: Arc<TableSnapshot>) -> Result<Option<Planned>, String> {
-        let value = self.value();
+        let value = self.value(table);
         let state = &base.state;
-        let Some(partition) = state.open_partition(&PartitionValues(vec![value.clone()])).filter(|_| state.is_alive())
-        else {
+        let Some(partition) = state.open_partition(&values(&value)).filter(|_| state.is_alive()) else {
             return Ok(None);
         };
         let schema = state.schema().unwrap();
@@ -427,9 +525,7 @@ impl World {
 
 fn filter(values: Option<&BTreeSet<String>>) -> PartitionFilter {
     match values {
-        Some(values) => {
-            PartitionFilter::Values(values.iter().map(|value| PartitionValues(vec![value.clone()])).collect())
-        }
+        Some(values) => PartitionFilter::Values(values.iter().map(|value| super::world::values(value)).collect()),
         None => PartitionFilter::All,
     }
 }

@@ -39,6 +39,8 @@ pub struct Planned {
 pub struct Table {
     pub name: String,
     pub id: TableId,
+    /// The values that its partitions can have; levels are joined by `/`.
+    pub places: Vec<String>,
     /// Two handles, as two processes have them; either may lag behind.
     pub logs: [Arc<TableLog>; 2],
     pub oracle: Oracle,
@@ -61,8 +63,10 @@ pub struct World {
     pub window: i64,
     /// The verbs of this sequence: a few at a time meet more often than all at once.
     pub verbs: Vec<&'static str>,
-    pub partitions: u64,
+    pub partitions: usize,
     pub keys: u64,
+    /// The number of the last row in a table without a key.
+    pub row: i64,
     checkpoint_every: u64,
     columns: u32,
 }
@@ -84,13 +88,14 @@ impl World {
             true => rng.pick(THEMES).to_vec(),
             false => VERBS.iter().copied().filter(|verb| *verb == "upsert" || !left_out.contains(verb)).collect(),
         };
-        let (partitions, keys) = (1 + rng.below(2), 1 + rng.below(3));
+        let (partitions, keys) = (1 + rng.below(2) as usize, 1 + rng.below(3));
         Self {
             seed,
             rng,
             verbs,
             partitions,
             keys,
+            row: 100,
             clock,
             ids,
             store,
@@ -118,12 +123,16 @@ impl World {
     }
 
     pub fn partition(&self, value: &str) -> PartitionRef {
-        PartitionRef { values: PartitionValues(vec![value.into()]), id: PartitionId::from_u128(self.ids.next()) }
+        PartitionRef { values: values(value), id: PartitionId::from_u128(self.ids.next()) }
     }
 
-    pub fn column(&mut self, name: &str) -> Col {
+    pub fn column(&mut self, name: &str, wide: bool) -> Col {
         self.columns += 1;
-        Col { id: super::oracle::ColId(self.columns), name: name.into() }
+        Col { id: super::oracle::ColId(self.columns), name: name.into(), wide }
+    }
+
+    pub fn is_keyed(&self, table: usize) -> bool {
+        self.tables[table].oracle.latest().keyed
     }
 
     /// The oldest version that was current within the backup retention.
@@ -153,6 +162,7 @@ impl World {
         name: String,
         id: TableId,
         actions: Vec<Action>,
+        places: Vec<String>,
         first: Version,
     ) -> Result<(), String> {
         let log = self.handle(id);
@@ -161,10 +171,11 @@ impl World {
         let plan = move |_: &TableSnapshot| Ok(datafusion_timetravel::log::Attempt::Actions(actions.clone()));
         let committed = log.commit(empty, self.options(Operation::Create), plan).await.map_err(|e| e.to_string())?;
         let times = vec![committed.snapshot.time().as_micros()];
-        let mut oracle = Oracle::default();
+        let levels = places[0].split('/').filter(|value| !value.is_empty()).count();
+        let mut oracle = Oracle::new(levels);
         oracle.push(first, Operation::Create, None);
         let other = self.handle(id);
-        self.tables.push(Table { name, id, logs: [log, other], oracle, times });
+        self.tables.push(Table { name, id, places, logs: [log, other], oracle, times });
         Ok(())
     }
 
@@ -244,6 +255,16 @@ impl World {
                     };
                     table.times.push(committed.snapshot.time().as_micros());
                     table.oracle.push(version, planned.operation, planned.compacts);
+                    let state = &committed.snapshot.state;
+                    match planned.operation {
+                        Operation::Vacuum => {
+                            table.oracle.sweep(state.swept_before().map_or(1, |v| v.get()), true);
+                        }
+                        Operation::Purge => {
+                            table.oracle.sweep(state.info().unwrap().purged.unwrap().get(), false);
+                        }
+                        _ => {}
+                    }
                 }
                 None => {
                     self.trace.push(format!("   {what} -> nothing to do"));
@@ -267,6 +288,11 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The values of a partition.
+pub fn values(value: &str) -> PartitionValues {
+    PartitionValues(value.split('/').filter(|value| !value.is_empty()).map(str::to_owned).collect())
 }
 
 pub fn lsn(v: u64) -> Lsn {
