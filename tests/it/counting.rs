@@ -172,6 +172,7 @@ async fn commit_files_carry_at_most_their_run() {
     }
 }
 
+/// Also under AS OF and BETWEEN. (R016)
 #[tokio::test]
 async fn pruned_partitions_and_files_are_not_read() {
     let lake = Counted::new().await;
@@ -196,7 +197,12 @@ async fn pruned_partitions_and_files_are_not_read() {
         assert_eq!(read[2].len(), files, "{whole}: {read:#?}");
     }
     let nothing = Counted::on(Arc::clone(&lake.objects)).await;
-    for sql in ["SELECT * FROM p WHERE d = 'c'", "SELECT * FROM t WHERE k = 5000"] {
+    for sql in [
+        "SELECT * FROM p WHERE d = 'c'",
+        "SELECT * FROM p VERSION AS OF 2 WHERE d = 'c'",
+        "SELECT * FROM p VERSION BETWEEN 1 AND 3 WHERE d = 'c'",
+        "SELECT * FROM t WHERE k = 5000",
+    ] {
         assert_eq!(files_read(&nothing.cost(sql).await), BTreeSet::new(), "{sql}");
     }
 }

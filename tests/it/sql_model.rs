@@ -2,7 +2,7 @@
 //!
 //! After each statement its error, the heads of all logs and the names are compared, after some the content; at the end
 //! versions by number and by time, ranges, filters, counts, history and partitions. What is random follows from the seed:
-//! `TIMETRAVEL_SEED=n` replays a sequence, `TIMETRAVEL_SQL_SEQUENCES` says how many there are.
+//! `TIMETRAVEL_SEED=n` replays a sequence, `TIMETRAVEL_SQL_SEQUENCES` says how many there are, from that seed on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod condition;
@@ -555,7 +555,7 @@ struct Told<'a>(u64, &'a mut Sequence);
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() || number("TIMETRAVEL_SEED").is_some() {
+        if std::thread::panicking() || replays() {
             println!("\n{}\n-- replay with TIMETRAVEL_SEED={}", self.1.trace.join("\n"), self.0);
         }
     }
@@ -565,10 +565,15 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
 }
 
+/// Whether one sequence is to be told.
+fn replays() -> bool {
+    number("TIMETRAVEL_SEED").is_some() && number("TIMETRAVEL_SQL_SEQUENCES").is_none()
+}
+
 fn sequences(count: u64) {
-    let (first, count) = match number("TIMETRAVEL_SEED") {
-        Some(seed) => (seed, 1),
-        None => (1, number("TIMETRAVEL_SQL_SEQUENCES").unwrap_or(count)),
+    let (first, count) = match (number("TIMETRAVEL_SEED"), number("TIMETRAVEL_SQL_SEQUENCES")) {
+        (Some(seed), some) => (seed, some.unwrap_or(1)),
+        (None, some) => (1, some.unwrap_or(count)),
     };
     let (next, failed) = (AtomicU64::new(first), Mutex::new(vec![]));
     let work = || {

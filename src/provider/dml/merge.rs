@@ -157,7 +157,9 @@ impl Merged<'_> {
 /// The value of the clause that decided; any value where none did, but nothing is computed there that might fail.
 fn by_clause(values: Vec<Expr>) -> Expr {
     match values.first() {
-        Some(first @ (Expr::Column(_) | Expr::Literal(..))) if values.iter().all(|value| value == first) => first.clone(),
+        Some(first @ (Expr::Column(_) | Expr::Literal(..))) if values.iter().all(|value| value == first) => {
+            first.clone()
+        }
         _ => of_clause(values),
     }
 }

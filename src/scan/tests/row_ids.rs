@@ -20,11 +20,7 @@ async fn a_row_number_counts_from_the_start_of_the_file_in_every_row_group() {
     for (file, partition) in ["a", "a", "b"].into_iter().enumerate() {
         let values: Vec<i64> = (0..25).map(|row| file as i64 * 100 + row).collect();
         let texts: StringArray = values.iter().map(|v| Some(format!("s{v}"))).collect();
-        let rows = batch(
-            &lab.schema(),
-            vec![Arc::new(Int64Array::from(values)), Arc::new(texts)],
-            vec![false; 25],
-        );
+        let rows = batch(&lab.schema(), vec![Arc::new(Int64Array::from(values)), Arc::new(texts)], vec![false; 25]);
         lab.append(&rows, Spec { partition: &[partition], row_group_rows: 10, kind: FileKind::Base }).await;
     }
     let snapshot = lab.snapshot();

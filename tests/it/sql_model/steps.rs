@@ -580,7 +580,7 @@ impl Steps {
                 });
                 (format!("RENAME COLUMN {column} TO {to}"), verdict)
             }
-            3 => {
+            3 if table.shape.keyed => {
                 let key = table.shape.key_columns()[0];
                 (format!("DROP COLUMN {key}"), Verdict::Refused("TT_INVALID_SCHEMA"))
             }
