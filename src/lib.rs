@@ -53,6 +53,6 @@ pub mod write;
 
 pub use error::{Code, Error, ErrorKind, Result, UnknownCommit};
 pub use session::{
-    SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder, is_complete, split_statements,
+    Maintained, SessionContextExt, SessionStateBuilderExt, TimeTravel, TimeTravelBuilder, is_complete, split_statements,
 };
 pub use sql::{StatementSyntax, statement_syntax};

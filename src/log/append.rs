@@ -145,13 +145,14 @@ impl<S: State> Log<S> {
 
     fn header(&self, snapshot: &Snapshot<S>, options: &CommitOptions) -> Result<Header> {
         let now = self.store.clock().now();
+        let title = || snapshot.state.title().unwrap_or_else(|| format!("the {}", self.name()));
         let ahead = snapshot.time().since(now);
         if !snapshot.is_empty() && ahead > options.max_skew {
             return Err(Error::new(
                 Code::ClockSkew,
                 format!(
                     "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again",
-                    snapshot.state.title().unwrap_or_else(|| format!("the {}", self.name())),
+                    title(),
                     snapshot.time(),
                     ahead.as_secs(),
                 ),
@@ -162,7 +163,7 @@ impl<S: State> Log<S> {
                 Code::SnapshotGone,
                 format!(
                     "the statement on {} took too long: its files had to be committed by {limit}, half a grace after the first was written, because a VACUUM may take them later; nothing was changed, run it again in smaller parts",
-                    self.name(),
+                    title(),
                 ),
             ));
         }

@@ -71,7 +71,7 @@ pub fn table(table: &PinnedTable, project: &str) -> Result<Vec<DescribeRow>> {
     push("Extended Info", "TableID", DescribeValue::Text(table.id.to_string()));
     push("Extended Info", "Version", DescribeValue::Text(head.to_string()));
     push("Extended Info", "IsArchived", text("false"));
-    push("Extended Info", "PhysicalSize", DescribeValue::Text(bytes(&mut state.files().map(AsRef::as_ref))));
+    push("Extended Info", "PhysicalSize", DescribeValue::Text(bytes(&mut state.kept_files().map(AsRef::as_ref))));
     push("Extended Info", "FileNum", DescribeValue::Text(visible.len().to_string()));
     push("Extended Info", "StoredAs", text("Parquet"));
     push("Extended Info", "CompressionStrategy", text("zstd"));

@@ -142,7 +142,7 @@ impl Changes<'_> {
         let preconditions: Vec<Precondition> = self.intent.unchanged.iter().cloned().collect();
         let draft = plan::rewrite(snapshot, rewritten, by_partition(self.warehouse, added), preconditions)?;
         alter::finish_rename(self.warehouse, self.table).await?;
-        let begun = all.iter().map(|written| written.begun);
+        let begun = all.iter().map(|file| file.begun);
         let options = self.warehouse.file_options(self.caller, self.intent.operation, begun);
         let plan = move |head: &TableSnapshot| draft.plan(head, &name);
         self.table.log.commit(snapshot.clone(), options, plan).await?;

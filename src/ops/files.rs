@@ -58,7 +58,7 @@ pub fn all(table: &PinnedTable) -> Result<Vec<FileRow>> {
             owner: entry.file.owner.as_ref().map(|origin| origin.table),
         }
     };
-    let mut entries: Vec<_> = state.files().collect();
+    let mut entries: Vec<_> = state.kept_files().collect();
     entries.sort_by_key(|entry| {
         let values = state.partition(entry.partition).map(|partition| &partition.values);
         (values, entry.order, entry.lsn, entry.file.id)

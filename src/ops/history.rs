@@ -162,7 +162,11 @@ async fn windows(
             Some((lsn, time)) if info.lsn < lsn => Some(ended.map_or(time, |end| end.saturating_add(backup).min(time))),
             _ => ended.map(|end| end.saturating_add(backup)),
         };
-        found.push((ended.map(|end| end.saturating_add(retain)), restorable));
+        found.push(match ended.filter(|_| state.swept_before().is_some_and(|oldest| info.lsn < oldest)) {
+            // A longer retention doesn't bring back what VACUUM took.
+            Some(end) => (Some(end), Some(end)),
+            None => (ended.map(|end| end.saturating_add(retain)), restorable),
+        });
         if info.operation.is_data() {
             ended = Some(info.time);
         }

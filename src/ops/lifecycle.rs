@@ -3,6 +3,7 @@
 //! Runs only as the first part of VACUUM. Each reclamation is a DROP by the actor `lifecycle`, whose reason is the text
 //! that audit shows.
 
+use super::audit::LIFECYCLE_ACTOR;
 use super::sweep::SweepRow;
 use super::vacuum::Run;
 use super::{Pin, PinnedTable, alter, plan};
@@ -12,9 +13,6 @@ use crate::error::{Code, Result};
 use crate::log::{Attempt, Operation};
 use crate::store::Timestamp;
 use crate::table::{PartitionValues, TableSnapshot, TableState};
-
-/// Who reclaims, as history and audit show it.
-pub const ACTOR: &str = "lifecycle";
 
 const DAY_SECONDS: u64 = 24 * 3600;
 /// How many partitions the reason of one commit names.
@@ -86,7 +84,7 @@ pub(super) async fn reclaim(
         return Ok(rows);
     }
     alter::finish_rename(pin.warehouse(), table).await?;
-    let caller = Caller { actor: ACTOR.to_owned(), reason: Some(reason) };
+    let caller = Caller { actor: LIFECYCLE_ACTOR.to_owned(), reason: Some(reason) };
     let options = pin.warehouse().commit_options(&caller, Operation::Drop);
     let name = table.name.to_string();
     // Decided on the head: a write or TOUCH that came first keeps its object.
@@ -121,5 +119,108 @@ fn full_name(project: &str, name: &TableName) -> String {
     match name.schema == DEFAULT_SCHEMA {
         true => format!("{project}.{}", name.table),
         false => format!("{project}.{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use arrow::datatypes::{DataType, Field};
+
+    use super::*;
+    use crate::log::{FORMAT, Header, Lsn, State};
+    use crate::store::{CommitId, PartitionId, TableId};
+    use crate::table::{Action, CreateTable, PartitionRef, TableSchema};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn moment(hours: u32) -> Timestamp {
+        Timestamp::from_millis(1_771_340_400_000).saturating_add(HOUR * hours)
+    }
+
+    fn commit(state: &mut TableState, lsn: u64, hours: u32, operation: Operation, actions: &[Action]) {
+        let header = Header {
+            format: FORMAT,
+            features: vec![],
+            log: "t".into(),
+            lsn: Lsn::new(lsn),
+            commit: CommitId::from_u128(u128::from(lsn)),
+            previous: None,
+            checkpoint: None,
+            time: moment(hours),
+            operation,
+            actor: "a".into(),
+            reason: None,
+        };
+        state.apply(&header, actions).unwrap();
+    }
+
+    fn table(lifecycle: Option<u32>, partitioned: bool) -> TableState {
+        let partitions = if partitioned { vec![Field::new("ds", DataType::Utf8, false)] } else { vec![] };
+        let key = Field::new("k", DataType::Int64, false);
+        let schema = TableSchema::new(vec![key], partitions, &["k".to_owned()]).unwrap();
+        let create = CreateTable {
+            id: TableId::from_u128(1),
+            name: "t".into(),
+            schema,
+            properties: BTreeMap::new(),
+            lifecycle,
+            comment: None,
+            cloned_from: None,
+        };
+        let mut state = TableState::default();
+        commit(&mut state, 1, 0, Operation::Create, &[Action::Create(Box::new(create))]);
+        state
+    }
+
+    fn partition(value: &str) -> PartitionValues {
+        PartitionValues(vec![value.to_owned()])
+    }
+
+    /// R172, R174: strictly more than so many days.
+    #[test]
+    fn a_table_is_due_after_its_days() {
+        let state = table(Some(1), false);
+        for (hours, expected) in [(0, Due::Nothing), (23, Due::Nothing), (24, Due::Nothing), (25, Due::Table)] {
+            assert_eq!(due(&state, moment(hours)).unwrap(), expected, "{hours} hours");
+        }
+        let one = Duration::from_micros(1);
+        assert_eq!(due(&state, moment(24).saturating_add(one)).unwrap(), Due::Table);
+    }
+
+    /// R178, R182.
+    #[test]
+    fn without_days_or_switched_off_nothing_is() {
+        assert_eq!(due(&table(None, false), moment(9999)).unwrap(), Due::Nothing);
+        let mut off = table(Some(1), false);
+        commit(&mut off, 2, 1, Operation::Alter, &[Action::Lifecycle { days: Some(1), enabled: false }]);
+        assert_eq!(due(&off, moment(9999)).unwrap(), Due::Nothing);
+        let mut touched = table(Some(1), false);
+        commit(&mut touched, 2, 20, Operation::Alter, &[Action::Touch { partition: None }]);
+        assert_eq!(due(&touched, moment(30)).unwrap(), Due::Nothing);
+        assert_eq!(due(&touched, moment(45)).unwrap(), Due::Table);
+    }
+
+    /// R176: each partition by its own time.
+    #[test]
+    fn partitions_are_due_one_by_one() {
+        let mut state = table(Some(1), true);
+        for (lsn, hours, value) in [(2, 0, "a"), (3, 10, "b"), (4, 0, "c")] {
+            let open = PartitionRef { values: partition(value), id: PartitionId::from_u128(u128::from(lsn)) };
+            commit(
+                &mut state,
+                lsn,
+                hours + u32::try_from(lsn).unwrap(),
+                Operation::Append,
+                &[Action::OpenPartition(open)],
+            );
+        }
+        let off = Action::PartitionLifecycle { id: PartitionId::from_u128(4), enabled: false };
+        commit(&mut state, 5, 14, Operation::Alter, &[off]);
+        assert_eq!(due(&state, moment(27)).unwrap(), Due::Partitions(vec![partition("a")]));
+        assert_eq!(due(&state, moment(999)).unwrap(), Due::Partitions(vec![partition("a"), partition("b")]));
     }
 }

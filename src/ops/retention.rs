@@ -66,3 +66,47 @@ pub async fn backup_horizon(pin: &Pin, table: &PinnedTable) -> Result<Lsn> {
     }
     horizon(table, pin.now().saturating_sub(window)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// R163, as a truth table: what ended goes when it is older than the time-travel period (all is, where time travel is
+    /// off) and than the backup protection time, whatever ended it; and never within the grace.
+    #[test]
+    fn what_goes_when() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        // (hours for queries, days of backup, hours of grace, hours since it ended, it goes)
+        for (query, backup, grace, ended, goes) in [
+            // Older than the one, not than the other.
+            (24, 3, 1, 25, false),
+            (168, 1, 1, 100, false),
+            // Older than both.
+            (24, 3, 1, 73, true),
+            (168, 1, 1, 169, true),
+            // Exactly as old is out: a version is readable while its end is later than that.
+            (24, 1, 1, 24, true),
+            (24, 1, 1, 23, false),
+            // Time travel off: all history has left that period.
+            (0, 1, 1, 24, true),
+            (0, 1, 1, 23, false),
+            // Backup off.
+            (24, 0, 1, 24, true),
+            (24, 0, 1, 23, false),
+            // Both off: the grace is left, for statements that are running.
+            (0, 0, 24, 23, false),
+            (0, 0, 24, 24, true),
+            (0, 0, 1, 1, true),
+            (0, 0, 1, 0, false),
+            // The longest of each.
+            (168, 30, 24, 30 * 24 - 1, false),
+            (168, 30, 24, 30 * 24, true),
+        ] {
+            let windows = Windows { query: HOUR * query, backup: HOUR * 24 * backup, grace: HOUR * grace };
+            let until = now.saturating_sub(HOUR * ended);
+            assert_eq!(until <= windows.cutoff(now), goes, "{windows:?}, ended {ended} hours ago");
+        }
+    }
+}

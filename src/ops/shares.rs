@@ -51,7 +51,7 @@ async fn unneeded(
         return Ok(Some("the clone was purged"));
     }
     let snapshot = warehouse.table_log(share.clone).snapshot().await?;
-    let foreign = snapshot.state.files().any(|entry| entry.file.location(share.clone).0 != share.clone);
+    let foreign = snapshot.state.kept_files().any(|entry| entry.file.location(share.clone).0 != share.clone);
     Ok((!snapshot.is_empty() && !foreign).then_some("the clone has no file of another table any more"))
 }
 

@@ -228,9 +228,9 @@ pub(super) async fn used(
 
 /// The files in `folder` that the table's entries are about, but for those that a PURGE took or that are leaving.
 fn needed(state: &TableState, table: TableId, folder: TableId, leaving: &HashSet<FileId>) -> Vec<FileId> {
-    let stays = |entry: &&Arc<FileEntry>| !state.is_gone(entry.file.id) && !leaving.contains(&entry.file.id);
+    let stays = |entry: &&Arc<FileEntry>| !leaving.contains(&entry.file.id);
     let location = |entry: &Arc<FileEntry>| entry.file.location(table);
-    state.files().filter(stays).map(location).filter(|(owner, _)| *owner == folder).map(|(_, file)| file).collect()
+    state.kept_files().filter(stays).map(location).filter(|(owner, _)| *owner == folder).map(|(_, file)| file).collect()
 }
 
 /// The objects in the table's own folder that the entries are about.

@@ -79,7 +79,7 @@ pub async fn sizes(pin: &Pin) -> Result<Vec<(TableRow, TableSizes)>> {
             bytes: visible.iter().map(|entry| entry.file.size).sum(),
             history_bytes: snapshot
                 .state
-                .files()
+                .kept_files()
                 .filter(is_ours)
                 .filter(|entry| !read(entry))
                 .map(|entry| entry.file.size)

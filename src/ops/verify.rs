@@ -35,7 +35,7 @@ pub async fn table(pin: &Pin, name: &TableName) -> Result<Verified> {
     let mut damaged = Vec::new();
     let mut verified = Verified { commits: table.snapshot.lsn.get(), ..Verified::default() };
     damaged.extend(log(&table.log, table.id, table.snapshot.lsn).await?);
-    for entry in table.snapshot.state.files() {
+    for entry in table.snapshot.state.kept_files() {
         verified.files += 1;
         verified.bytes += entry.file.size;
         let path = entry.file.path(table.id);

@@ -72,6 +72,7 @@ pub(super) async fn relations(
     let mut markers = VecDeque::with_capacity(factors.found.len());
     for (factor, table) in factors.found.iter().zip(tables) {
         let config = at.config_options();
+        let policy = TimeTravelOptions::of(config).purged_history;
         let Some((pin, table)) = table else {
             if let Factor::Listing { listing, args } = factor {
                 let (label, provider) = listed(*listing, args, state, pins).await?;
@@ -79,7 +80,6 @@ pub(super) async fn relations(
             }
             continue;
         };
-        let policy = TimeTravelOptions::of(config).purged_history;
         let range = match factor {
             Factor::Versioned { clause, .. } => clause_range(clause, &pin, &table, &at, now).await?,
             Factor::Function { name, args, .. } => match (name.as_str(), args.as_slice()) {

@@ -34,6 +34,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use crate::auth::{AllowAll, Authorizer, Caller};
 use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::log::{CommitStatus, Lsn};
+use crate::ops::compact::{self, Compacted, CompactionPolicy};
 use crate::ops::{Pin, SweepRow, Warehouse, WarehouseOptions, grace, vacuum};
 use crate::store::{Clock, Durability, Ids, Store};
 
@@ -156,14 +157,18 @@ impl TimeTravel {
         self.warehouse.take_warnings()
     }
 
-    /// What the host runs about once a day, because nothing runs by itself: reclaims by lifecycle, then deletes what has
-    /// left both retentions, as VACUUM of the whole warehouse does. Needs Admin.
+    /// What the host runs about once a day, because nothing runs by itself: reclaims by lifecycle, deletes what has left
+    /// both retentions as VACUUM of the whole warehouse does, and compacts what is due by the default policy. Needs Admin,
+    /// and Update on every table.
     ///
     /// # Errors
     /// The store fails; [`Code::PermissionDenied`]; [`Code::ClockSkew`].
-    pub async fn maintain(&self) -> Result<Vec<SweepRow>> {
+    pub async fn maintain(&self, ctx: &SessionContext) -> Result<Maintained> {
         let pin = Pin::new(&self.warehouse, &self.caller).await?;
-        vacuum::warehouse(&pin, &self.project(), vacuum::Run::Do).await
+        let swept = vacuum::warehouse(&pin, &self.project(), vacuum::Run::Do).await?;
+        let pin = Pin::new(&self.warehouse, &self.caller).await?;
+        let compacted = compact::maintain(&pin, &CompactionPolicy::default(), &ctx.task_ctx()).await?;
+        Ok(Maintained { swept, compacted })
     }
 
     /// The warehouse's name as audit records it where no session has named it: its root's last segment.
@@ -189,6 +194,15 @@ impl TimeTravel {
             None => self.warehouse.catalog().commit_status(unknown.commit, slot).await,
         }
     }
+}
+
+/// What [`TimeTravel::maintain`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Maintained {
+    /// What was reclaimed, purged and deleted.
+    pub swept: Vec<SweepRow>,
+    /// What was compacted.
+    pub compacted: Vec<Compacted>,
 }
 
 /// Where a warehouse lies.

@@ -276,7 +276,7 @@ pub(crate) const STATEMENTS: &[StatementForm] = &[
         name: "SETPROJECT",
         leading: &["SETPROJECT"],
         syntax: "SETPROJECT [key = value, …] [DRY RUN]",
-        doc: "Sets a setting of the project, such as odps.timemachine.retention.days, or lists them; DRY RUN says what VACUUM would delete then.",
+        doc: "Sets settings of the project, such as odps.timemachine.retention.days, or lists them; DRY RUN says what VACUUM would delete then.",
         stock: Stock::Never,
         has_plan: false,
         parse: set_project,

@@ -38,6 +38,11 @@ fn ended(entry: &FileEntry) -> Option<Lsn> {
 }
 
 impl TableState {
+    /// The entries whose files are there, as far as this log knows: all but those that a PURGE took.
+    pub fn kept_files(&self) -> impl Iterator<Item = &Arc<FileEntry>> {
+        self.files().filter(|entry| !self.is_gone(entry.file.id))
+    }
+
     /// The files that no version after `upto` reads: what a VACUUM with that horizon takes.
     ///
     /// Ranges need no more than that: a file is read from the version on that wrote it, so one that ended by `upto` was
@@ -48,7 +53,7 @@ impl TableState {
 
     /// The files that the latest version doesn't read and no PURGE took before: what a PURGE takes.
     pub fn superseded(&self) -> Vec<Arc<FileEntry>> {
-        self.files().filter(|entry| ended(entry).is_some() && !self.is_gone(entry.file.id)).cloned().collect()
+        self.kept_files().filter(|entry| ended(entry).is_some()).cloned().collect()
     }
 
     /// Whether a PURGE took the file.

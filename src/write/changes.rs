@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::{and, cast, filter, filter_record_batch};
+use arrow::compute::{and, cast, filter, filter_record_batch, is_not_null};
 use arrow::datatypes::{DataType, Field, Int8Type, Int64Type, Schema, SchemaRef, UInt32Type};
 use datafusion::common::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -24,7 +24,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::error::{Code, Error, Result};
 use crate::table::{FileEntry, TableSchema};
 
-/// The column that says what happens to the row, a [`Change`].
+/// The column that says what happens to the row, a [`Change`]; nothing where it is NULL.
 pub(crate) const CHANGE: &str = "__tt_change";
 
 /// The columns with the old key and partition begin so.
@@ -134,6 +134,7 @@ impl Layout {
 
     /// The tombstones, and the rows with new values.
     fn split(&self, batch: &RecordBatch, counts: &Mutex<Counts>) -> Result<impl Iterator<Item = RecordBatch> + use<>> {
+        let batch = &decided(batch, self.columns)?;
         let changes = changes(batch, self.columns)?;
         let old: Vec<&ArrayRef> = batch.columns().iter().skip(self.columns + 1).collect();
         let stays = self.stays(batch, &old)?;
@@ -277,7 +278,7 @@ pub(crate) fn keyless(
     let out: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let to = Arc::clone(&out);
     let images = rows.map(move |batch| {
-        let batch = batch?;
+        let batch = decided(&batch?, columns)?;
         let changes = changes(&batch, columns)?;
         let wrong_type = || Error::internal("changed rows don't say where they are");
         let files = batch.columns().get(columns + 1).and_then(|column| column.as_primitive_opt::<UInt32Type>());
@@ -314,6 +315,16 @@ pub(super) fn matched_twice(statement: &str, table_name: &str, key: Option<&str>
             "{statement} of table {table_name} matches {row} more than once; nothing was changed, make the rows of the source match one row each"
         ),
     )
+}
+
+/// The rows to which something happens.
+fn decided(batch: &RecordBatch, at: usize) -> Result<RecordBatch> {
+    match batch.columns().get(at) {
+        Some(changes) if changes.null_count() > 0 => {
+            is_not_null(changes).and_then(|kept| filter_record_batch(batch, &kept)).map_err(wrong)
+        }
+        _ => Ok(batch.clone()),
+    }
 }
 
 fn changes(batch: &RecordBatch, at: usize) -> Result<Vec<Change>> {

@@ -70,7 +70,7 @@ async fn only_what_conflicts_is_planned_again() {
     }
 }
 
-/// Writers go on all the time, also on the same keys.
+/// Writers go on all the time, also on the same keys. (R011)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_and_compactions_side_by_side() {
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());

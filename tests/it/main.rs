@@ -10,6 +10,7 @@ mod architecture;
 mod compaction;
 mod counting;
 mod dml_model;
+mod dml_races;
 mod docs;
 mod file_choice;
 mod format;

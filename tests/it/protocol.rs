@@ -355,7 +355,7 @@ verbs! {
     insert_before_a_checkpoint: "INSERT INTO seven VALUES (1, 1)";
     insert_overwrite: "INSERT OVERWRITE TABLE t VALUES (7, 70)";
     delete: "DELETE FROM t WHERE k = 2";
-    update_of_keys: "UPDATE t SET k = k + 1, v = 0 WHERE k >= 2";
+    update_of_keys: "UPDATE t SET k = k + 1, v = 0 WHERE k BETWEEN 2 AND 9";
     merge: "MERGE INTO p USING t ON p.k = t.k WHEN MATCHED THEN UPDATE SET v = t.v, d = 'c' WHEN NOT MATCHED THEN INSERT VALUES (t.k, t.v, 'a')";
     delete_without_a_key: "DELETE FROM log WHERE k = 1";
     update_without_a_key: "UPDATE log SET v = 7 WHERE k = 2";

@@ -312,7 +312,7 @@ async fn without_retentions_the_grace_is_left() {
     assert!(hasty.ok("VACUUM").await.is_empty());
     lake.clock.advance(HOUR + Duration::from_secs(1));
     assert_eq!(hasty.ok("VACUUM DRY RUN").await.len(), 1);
-    assert_eq!(hasty.tt.maintain().await.unwrap().len(), 1);
+    assert_eq!(hasty.tt.maintain(&hasty.ctx).await.unwrap().swept.len(), 1);
     assert_eq!(lake.data("t").await.len(), 1);
     // What sweeps know survives a checkpoint.
     for _ in 0..12 {
@@ -323,4 +323,31 @@ async fn without_retentions_the_grace_is_left() {
     let (code, message) = lake.refused(&lake.other().await, "SELECT * FROM t VERSION AS OF 3").await;
     assert_eq!(code, Code::VersionTooOld);
     assert!(message.contains("VACUUM took its files"), "{message}");
+}
+
+/// A statement that reads its target conflicts with a TRUNCATE also where VACUUM took the files that counted.
+#[tokio::test]
+async fn a_truncate_after_a_vacuum_is_noticed() {
+    let lake = Lake::new().await;
+    for sql in [
+        "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
+        "INSERT INTO t VALUES (1, 1)",
+        "INSERT INTO t VALUES (2, 2)",
+    ] {
+        lake.session.ok(sql).await;
+    }
+    lake.session.ok("ALTER TABLE t COMPACT MAJOR").await;
+    lake.clock.advance(3 * DAY);
+    assert_eq!(lake.session.ok("VACUUM").await.len(), 1);
+    lake.faults.add(Rule::on(Op::Put).path("/data/").nth(1).fault(Fault::HangUntilReleased));
+    let writer = lake.session.clone();
+    let stalled = tokio::spawn(async move { writer.run("INSERT INTO t SELECT k, v + 1 FROM t").await });
+    while lake.faults.fired() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let other = lake.other().await;
+    other.ok("TRUNCATE TABLE t").await;
+    lake.faults.release().await;
+    stalled.await.unwrap().expect("planned again");
+    assert!(other.ok("SELECT * FROM t").await.is_empty());
 }

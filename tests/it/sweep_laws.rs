@@ -22,8 +22,8 @@ use rand::{Rng, SeedableRng};
 
 use super::lake::{Session, ours, store};
 
-const SEQUENCES: u64 = 12;
-const STEPS: usize = 45;
+const SEQUENCES: u64 = 4;
+const STEPS: usize = 40;
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 

@@ -281,7 +281,7 @@ async fn a_clone_gives_up_before_half_of_the_grace() {
         clock.advance(Duration::from_secs(12 * 3600 + 60));
         faults.release().await;
         let error = running.await.unwrap().expect_err(sql);
-        assert_eq!(ours(&error).code(), Code::Conflict, "{error}");
+        assert_eq!(ours(&error).code(), Code::SnapshotGone, "{error}");
         let other = fresh(&objects).await;
         assert!(other.run("SELECT * FROM n").await.is_err());
         assert_eq!(other.ok("SELECT * FROM target").await, ["8 8"]);

@@ -1,4 +1,8 @@
 //! MERGE INTO: target and source joined once, and of the WHEN clauses the first that holds decides on the row.
+//!
+//! Rows on which none decides are dropped where the change rows are read, not by a filter over the join: DataFusion 55
+//! pushes a filter through a join whose sides it has swapped by the names of columns, into the wrong side where both
+//! have one of that name, and then loses rows (`t RIGHT JOIN s ON t.k = s.k WHERE t.k IS NULL`).
 
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::dml::{MergeIntoAction, MergeIntoClause, MergeIntoClauseKind, MergeIntoOp};
@@ -56,7 +60,7 @@ pub(super) fn input(dml: &DmlStatement, merge: &MergeIntoOp, table: &TimeTravelT
     let decisions = conditions.into_iter().zip(0_i32..).map(|(condition, at)| (condition, lit(at)));
     let mut columns: Vec<Expr> = joined.schema().iter().map(|column| Expr::Column(Column::from(column))).collect();
     columns.push(case(decisions.collect(), None).alias(CLAUSE));
-    let decided = LogicalPlanBuilder::from(joined).project(columns)?.filter(ident(CLAUSE).is_not_null())?.build()?;
+    let decided = LogicalPlanBuilder::from(joined).project(columns)?.build()?;
 
     let mut exprs = Vec::new();
     for column in table.table_schema().all() {
@@ -68,7 +72,7 @@ pub(super) fn input(dml: &DmlStatement, merge: &MergeIntoOp, table: &TimeTravelT
         MergeIntoAction::Delete => lit(Change::Delete.code()),
         MergeIntoAction::Insert { .. } => lit(Change::Insert.code()),
     });
-    exprs.push(by_clause(changes.collect()).alias(CHANGE));
+    exprs.push(of_clause(changes.collect()).alias(CHANGE));
     exprs.extend(rows::identity(table, |name| Ok(merged.column(name)))?);
     let (decided, exprs) = subquery::lifted(decided, exprs)?;
     LogicalPlanBuilder::from(decided).project(exprs)?.build()
@@ -150,19 +154,18 @@ impl Merged<'_> {
     }
 }
 
-/// The value of the clause that decided.
+/// The value of the clause that decided; any value where none did, but nothing is computed there that might fail.
 fn by_clause(values: Vec<Expr>) -> Expr {
-    let mut values = values;
-    if values.len() == 1
-        && let Some(only) = values.pop()
-    {
-        return only;
+    match values.first() {
+        Some(first @ (Expr::Column(_) | Expr::Literal(..))) if values.iter().all(|value| value == first) => {
+            first.clone()
+        }
+        _ => of_clause(values),
     }
-    if let Some(first) = values.first()
-        && values.iter().all(|value| value == first && !value.is_volatile())
-    {
-        return first.clone();
-    }
+}
+
+/// The value of the clause that decided; NULL where none did.
+fn of_clause(values: Vec<Expr>) -> Expr {
     case(values.into_iter().zip(0_i32..).map(|(value, at)| (lit(at), value)).collect(), Some(ident(CLAUSE)))
 }
 

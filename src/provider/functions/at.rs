@@ -22,8 +22,8 @@ impl TableFunctionImpl for AtFunction {
         let history = Arc::clone(&self.0);
         wait(async move {
             let (pin, table) = history.table(&table, &config).await?;
-            let spec = value::of_argument(&at, &config)?;
             let policy = TimeTravelOptions::of(&config).purged_history;
+            let spec = value::of_argument(&at, &config)?;
             let lsn = version::as_of(&pin, &table, pin.now(), spec, policy).await?;
             Ok(Arc::new(TimeTravelTable::new(pin, table, ReadRange::At(lsn))?) as Arc<dyn TableProvider>)
         })

@@ -3,6 +3,7 @@
 mod evolution;
 mod oracle;
 mod plans;
+mod row_ids;
 
 use std::sync::Arc;
 
