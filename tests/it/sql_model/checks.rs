@@ -8,7 +8,7 @@ use rand::Rng;
 use super::condition::condition;
 use super::model::Table;
 use super::shape::{Row, quoted};
-use super::{SESSIONS, Sequence};
+use super::Sequence;
 
 /// Statements per statement that reads many versions.
 const TOGETHER: usize = 5;

@@ -1,6 +1,6 @@
 //! Random statements that end partitions and bring back what was: RESTORE in all its forms.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::model::{Table, Verdict};
 use super::shape::Col;
