@@ -94,7 +94,7 @@ async fn of_table(pin: &Pin, table: Arc<CatalogTable>) -> Result<Vec<AuditRow>> 
     for info in log.commits(&snapshot, Lsn::FIRST, snapshot.lsn).await? {
         match info.operation {
             Operation::Drop => {
-                rows.extend(objects(table, &snapshot, &info)?.map(|name| row(&info, name, taken(&info))))
+                rows.extend(objects(table, &snapshot, &info)?.map(|name| row(&info, name, taken(&info))));
             }
             Operation::Restore | Operation::Purge | Operation::Vacuum => {
                 let word = info.operation.as_str();

@@ -145,15 +145,16 @@ pub(super) struct Binding {
 pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> Result<()> {
     let warehouse = pin.warehouse();
     let Binding { id, name, partitioned, if_exists, begun } = binding;
-    let options = warehouse.file_options(pin.caller(), Operation::Create, begun);
+    let options = warehouse.file_options(pin.caller(), Operation::Create, begun.iter().copied());
     let follow_up = options.commit.follow_up("bind");
     let log = warehouse.table_log(id);
-    log.commit(Snapshot::empty().into(), options.clone(), move |head| match head.is_empty() {
+    log.commit(Snapshot::empty().into(), options, move |head| match head.is_empty() {
         true => Ok(Attempt::Actions(actions.clone())),
         false => Err(Error::internal("a fresh table id that is in use")),
     })
     .await?;
-    let options = CommitOptions { commit: follow_up, ..options };
+    let options =
+        CommitOptions { commit: follow_up, ..warehouse.file_options(pin.caller(), Operation::Create, begun) };
     let (own, caller) = (warehouse.clone(), pin.caller().clone());
     let plan = move |head: &CatalogSnapshot| {
         let bind = |replaces| CatalogAction::CreateTable { id, name: name.clone(), partitioned, replaces };

@@ -182,7 +182,7 @@ async fn purged_folders(pin: &Pin, folders: &Folders, now: Timestamp, run: Run) 
     let mut rows = Vec::new();
     for (id, objects) in folders {
         let Some(entry) = catalog.state.table(*id) else { continue };
-        if !entry.purged.is_some_and(|purged| now.since(purged) > warehouse.grace()) {
+        if entry.purged.is_none_or(|purged| now.since(purged) <= warehouse.grace()) {
             continue;
         }
         let shared = catalog.state.shares_of(*id).next().is_some();

@@ -177,7 +177,7 @@ pub(super) async fn run(
             }
             None => foreign(&mut run, stock, &dropped.name).await,
         },
-        Statement::AlterTable(alter) => alter::table(&mut run, *alter).await,
+        Statement::AlterTable(alter) => Box::pin(alter::table(&mut run, *alter)).await,
         Statement::ShowHistory(statement) => show::history(&mut run, &statement).await,
         Statement::ShowPartitions(statement) => show::partitions(&mut run, &statement).await,
         Statement::Describe(describe) => match run.find(&describe.table).await? {
@@ -188,12 +188,12 @@ pub(super) async fn run(
             Some((pin, name)) => truncate::table(&run, &pin, &name, &statement).await,
             None => foreign(&mut run, stock, &statement.table).await,
         },
-        Statement::Restore(statement) => restore::run(&mut run, statement).await,
+        Statement::Restore(statement) => Box::pin(restore::run(&mut run, statement)).await,
         Statement::ShowTablesHistory(pattern) => show::tables(&mut run, pattern.as_ref()).await,
-        Statement::Purge(purge) => sweep::purge(&mut run, &purge).await,
-        Statement::Vacuum(vacuum) => sweep::vacuum(&mut run, &vacuum).await,
+        Statement::Purge(purge) => Box::pin(sweep::purge(&mut run, &purge)).await,
+        Statement::Vacuum(vacuum) => Box::pin(sweep::vacuum(&mut run, &vacuum)).await,
         Statement::Verify(table) => verify::run(&mut run, &table).await,
-        Statement::SetProject(set) => sweep::set_project(&mut run, &set).await,
+        Statement::SetProject(set) => Box::pin(sweep::set_project(&mut run, &set)).await,
     }
 }
 
