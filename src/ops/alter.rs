@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Field;
 
 use super::apply::apply;
+use super::follow_up::follow_up;
 use super::plan::ColumnEdit;
 use super::{Pin, PinnedTable, Warehouse, create, plan};
 use crate::auth::{Caller, Privilege, Target};
@@ -133,7 +134,8 @@ pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
         }
     };
     warehouse.catalog().commit(base, options, plan).await?;
-    note_rename(warehouse, &table).await
+    follow_up(note_rename(warehouse, &table).await, "the table's log lacks the RENAME");
+    Ok(())
 }
 
 /// Notes in the table's log the name that the catalog gave it, where that is missing: whoever renamed it may have

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::follow_up::follow_up;
 use super::insert::by_partition;
 use super::plan::NewFiles;
 use super::{Pin, Warehouse, plan, schema};
@@ -146,7 +147,7 @@ pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> 
     let warehouse = pin.warehouse();
     let Binding { id, name, partitioned, if_exists, begun } = binding;
     let options = warehouse.file_options(pin.caller(), Operation::Create, begun.iter().copied());
-    let follow_up = options.commit.follow_up("bind");
+    let binding_id = options.commit.follow_up("bind");
     let log = warehouse.table_log(id);
     log.commit(Snapshot::empty().into(), options, move |head| match head.is_empty() {
         true => Ok(Attempt::Actions(actions.clone())),
@@ -154,7 +155,7 @@ pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> 
     })
     .await?;
     let options =
-        CommitOptions { commit: follow_up, ..warehouse.file_options(pin.caller(), Operation::Create, begun) };
+        CommitOptions { commit: binding_id, ..warehouse.file_options(pin.caller(), Operation::Create, begun) };
     let (own, caller) = (warehouse.clone(), pin.caller().clone());
     let plan = move |head: &CatalogSnapshot| {
         let bind = |replaces| CatalogAction::CreateTable { id, name: name.clone(), partitioned, replaces };
@@ -174,10 +175,10 @@ pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> 
     let done = warehouse.catalog().commit(catalog, options, plan).await?;
     let decided = done.lsn.filter(|_| if_exists == IfExists::Replace);
     let replaced = done.snapshot.state.tables().find(|old| decided.is_some() && old.replace_decided == decided);
-    match replaced {
-        Some(old) => finish_replace(warehouse, old.id).await.map(|_| ()),
-        None => Ok(()),
+    if let Some(old) = replaced {
+        follow_up(finish_replace(warehouse, old.id).await, "the replaced table's log lacks the DROP");
     }
+    Ok(())
 }
 
 /// Drops a table whose name CREATE OR REPLACE took, in its own log; nothing where it is done.

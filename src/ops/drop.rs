@@ -1,5 +1,6 @@
 //! DROP TABLE: decided in the table's log, then the name is freed in the catalog.
 
+use super::follow_up::follow_up;
 use super::{Pin, Warehouse, plan};
 use crate::auth::{Caller, Privilege};
 use crate::catalog::{CatalogAction, CatalogTable, TableName};
@@ -20,10 +21,10 @@ pub async fn table(pin: &Pin, name: &TableName) -> Result<()> {
     let plan = move |head: &TableSnapshot| plan::drop_table(head, &gone);
     let deciding = options.commit;
     let done = table.log.commit(table.snapshot, options, plan).await?;
-    match done.lsn {
-        Some(lsn) => unbind(warehouse, pin.caller(), table.id, lsn, deciding).await,
-        None => Ok(()),
+    if let Some(lsn) = done.lsn {
+        follow_up(unbind(warehouse, pin.caller(), table.id, lsn, deciding).await, "the DROP's name is not free yet");
     }
+    Ok(())
 }
 
 /// Finishes a drop that was decided in the table's log but whose name is still bound.

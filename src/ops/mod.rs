@@ -15,6 +15,7 @@ pub(crate) mod dml;
 pub mod drop;
 pub mod drop_partitions;
 pub mod files;
+mod follow_up;
 pub mod grace;
 pub mod history;
 pub mod insert;

@@ -37,8 +37,19 @@ pub struct PartitionRow {
 /// # Errors
 /// [`Code::InvalidArgument`] on a table without partition columns.
 pub fn list(table: &PinnedTable) -> Result<Vec<String>> {
+    list_with(table, &[])
+}
+
+/// As [`list`], of the partitions that have these values at these levels, counted from 0.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_with(table: &PinnedTable, wanted: &[(usize, String)]) -> Result<Vec<String>> {
     let schema = partitioned(table)?;
-    Ok(table.snapshot.state.open_partitions().map(|entry| name(&schema, entry)).collect())
+    let fits = |entry: &&std::sync::Arc<PartitionEntry>| {
+        wanted.iter().all(|(level, value)| entry.values.0.get(*level) == Some(value))
+    };
+    Ok(table.snapshot.state.open_partitions().filter(fits).map(|entry| name(&schema, entry)).collect())
 }
 
 /// All partitions, sorted by value, then by creation; dropped ones too while anything is known of them.

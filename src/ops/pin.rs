@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::follow_up::follow_up;
 use super::{Warehouse, alter, create, drop, undrop};
 use crate::auth::{Caller, Privilege, Target};
 use crate::catalog::{CatalogSnapshot, CatalogTable, Object, TableName};
@@ -118,7 +119,8 @@ impl Pin {
             match undrop::finish(&self.warehouse, entry.id, &snapshot).await? {
                 Some(finished) => snapshot = finished,
                 None => {
-                    drop::finish(&self.warehouse, entry, &snapshot).await?;
+                    // Who only asks need not be able to finish it.
+                    follow_up(drop::finish(&self.warehouse, entry, &snapshot).await, "the DROP's name is not free yet");
                     return Err(dropped(name, entry.id));
                 }
             }
@@ -156,7 +158,10 @@ impl Pin {
             Some(entry) => dropped(name, entry.id),
             None if !self.catalog.state.has_schema(&name.schema) => Error::new(
                 Code::SchemaNotFound,
-                format!("schema {:?} does not exist: SHOW SCHEMAS lists those that do", name.schema),
+                format!(
+                    "schema {:?} does not exist: SELECT schema_name FROM information_schema.schemata lists those that do",
+                    name.schema
+                ),
             ),
             None => {
                 Error::new(Code::TableNotFound, format!("table {name} does not exist: SHOW TABLES lists those that do"))

@@ -361,7 +361,14 @@ fn is_query(statement: &DFStatement) -> bool {
         DFStatement::Statement(inner) => {
             matches!(
                 inner.as_ref(),
-                S::Query(_) | S::Insert(_) | S::Update { .. } | S::Delete(_) | S::Merge { .. } | S::ExplainTable { .. }
+                S::Query(_)
+                    | S::Insert(_)
+                    | S::Update { .. }
+                    | S::Delete(_)
+                    | S::Merge { .. }
+                    | S::ExplainTable { .. }
+                    | S::ShowColumns { .. }
+                    | S::ShowCreate { .. }
             )
         }
         DFStatement::Explain(explain) => is_query(&explain.statement),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::dataframe::DataFrame;
 
 use super::run::Run;
@@ -72,16 +72,16 @@ pub(super) async fn tables(run: &mut Run<'_>, pattern: Option<&NamePattern>) -> 
 pub(super) async fn partitions(run: &mut Run<'_>, show: &ShowPartitions) -> Result<DataFrame, DataFusionError> {
     let (pin, name) = run.ours(&show.table).await?;
     let table = pin.table_for(&name, Privilege::Select).await?;
-    let mut listed = partitions::list(&table)?;
+    let mut wanted = vec![];
     if let Some(spec) = &show.partition {
         let schema = table.snapshot.state.schema()?;
         for (column, value) in &spec.0 {
             let value = one_value(&schema, &name, column, value)?;
-            let level = format!("{column}={value}");
-            listed.retain(|partition| partition.split('/').any(|part| part == level));
+            let level = schema.partition_columns.iter().position(|known| known.name == *column);
+            wanted.extend(level.map(|level| (level, value)));
         }
     }
-    run.rows(views::partitions::show(&listed)?)
+    run.rows(views::partitions::show(&partitions::list_with(&table, &wanted)?)?)
 }
 
 /// `DESC EXTENDED t` (R099).
@@ -128,7 +128,9 @@ fn one_value(schema: &TableSchema, table: &TableName, column: &str, value: &str)
     let Some(found) = schema.partition_columns.iter().find(|c| c.name == column) else {
         return Err(Error::new(Code::ColumnNotFound, format!("{column} is not a partition column of table {table}")));
     };
-    let array = text::from_text(&[Some(value)], &found.data_type).map_err(|_| {
+    // As INSERT reads it: a time may be written with a space.
+    let read = ScalarValue::Utf8(Some(value.to_owned())).cast_to(&found.data_type).and_then(|value| value.to_array());
+    let array = read.map_err(|_| {
         Error::new(Code::InvalidArgument, format!("{column}={value:?}: the column has type {}", found.data_type))
     })?;
     Ok(text::to_text(&array, 0).unwrap_or_else(|| value.to_owned()))

@@ -22,6 +22,12 @@ pub const COMPACTION_BYTES: &str = "compaction.delta.bytes";
 /// From how many percent of the base's bytes on deltas are merged into the base.
 pub const COMPACTION_PERCENT: &str = "compaction.base.percent";
 
+/// How the names of our properties begin.
+const OWN: [&str; 3] = ["acid.", "write.", "compaction."];
+/// Our properties.
+const KNOWN: [&str; 7] =
+    [RETAIN_HOURS, OUT_OF_RANGE, BUCKETS, COMPACTION_AUTO, COMPACTION_COUNT, COMPACTION_BYTES, COMPACTION_PERCENT];
+
 /// The default of [`RETAIN_HOURS`].
 pub const DEFAULT_RETAIN_HOURS: u64 = 24;
 /// The default of [`BUCKETS`].
@@ -30,7 +36,8 @@ pub const DEFAULT_BUCKETS: u64 = 16;
 /// Checks one property of a table that has a key or not.
 ///
 /// # Errors
-/// [`Code::InvalidProperty`] names the property and what it takes. Unknown properties are kept as they are.
+/// [`Code::InvalidProperty`] names the property and what it takes. Unknown properties are kept as they are, but for those
+/// that begin as ours do: they are misspelt.
 pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
     let refuse = |takes: &str| {
         Err(Error::new(
@@ -66,6 +73,14 @@ pub fn check(key: &str, value: &str, keyed: bool) -> Result<()> {
             Ok(1..) => Ok(()),
             _ => refuse("a whole number from 1 on"),
         },
+        _ if OWN.iter().any(|own| key.to_ascii_lowercase().starts_with(own)) => Err(Error::new(
+            Code::InvalidProperty,
+            format!(
+                "there is no table property {key}: names that begin with {} are reserved for {}",
+                OWN.join(", "),
+                KNOWN.join(", ")
+            ),
+        )),
         _ => Ok(()),
     }
 }

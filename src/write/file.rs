@@ -217,12 +217,16 @@ fn properties(schema: &TableSchema) -> Result<WriterProperties> {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_data_page_row_count_limit(20_000)
         .set_max_row_group_row_count(None);
-    for column in schema.key_columns() {
-        // Page bounds of floats pass NaN over, and a reader that trusts them would miss a key.
-        if !matches!(column.data_type, DataType::Float32 | DataType::Float64) {
-            let path = ColumnPath::new(vec![column.name.clone()]);
-            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::Page);
-        }
+    let key: Vec<_> = schema.key_columns().iter().map(|column| column.id).collect();
+    for column in &schema.columns {
+        let level = match column.data_type {
+            // Parquet's bounds of floats pass NaN over, and a reader that trusts them would miss rows. Ours are left out
+            // where there is a NaN.
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => EnabledStatistics::None,
+            _ if key.contains(&column.id) => EnabledStatistics::Page,
+            _ => continue,
+        };
+        properties = properties.set_column_statistics_enabled(ColumnPath::new(vec![column.name.clone()]), level);
     }
     Ok(properties.build())
 }

@@ -31,7 +31,7 @@ pub fn undrop_partitions(head: &TableSnapshot, name: &str, ids: &[PartitionId], 
             return Err(Error::new(
                 Code::PartitionExists,
                 format!(
-                    "partition {id} can't come back: table {name} has another {} now; rename or drop that one first",
+                    "partition {id} can't come back: table {name} has another {} now; drop that one first",
                     spec(head, partition)?
                 ),
             ));

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use datafusion_timetravel::store::Timestamp;
 use rand::Rng;
 
+use super::Sequence;
 use super::condition::condition;
 use super::model::Table;
 use super::shape::{Row, quoted};
-use super::Sequence;
 
 /// Statements per statement that reads many versions.
 const TOGETHER: usize = 5;
