@@ -92,7 +92,7 @@ fn tests_in(folder: &Path, found: &mut BTreeSet<u32>) {
         match path.is_dir() {
             true => tests_in(&path, found),
             false if path.extension().is_some_and(|end| end == "rs" || end == "slt") => {
-                found.extend(cited(&read(path)))
+                found.extend(cited(&read(path)));
             }
             false => {}
         }

@@ -18,7 +18,10 @@ type Grant = (Privilege, &'static str);
 
 /// Allows everything, or what is granted, and not what is denied.
 #[derive(Debug, Default)]
-struct Rules(Mutex<(Option<HashSet<Grant>>, Option<(Privilege, String)>)>);
+struct Rules(Mutex<Rule>);
+
+/// All that is granted, where not everything is; and what is denied.
+type Rule = (Option<HashSet<Grant>>, Option<(Privilege, String)>);
 
 impl Authorizer for Rules {
     fn allows(&self, _: &Caller, privilege: Privilege, target: &Target<'_>) -> bool {

@@ -139,15 +139,12 @@ impl World {
                         Operation::Vacuum,
                         format!("VACUUM up to {upto}"),
                         Arc::new(move |head| plan::sweep(head, "t", Some(upto), false)),
-                        Box::new(|oracle, at| swept(oracle, at)),
+                        Box::new(swept),
                     )
                 }
-                "purge" => (
-                    Operation::Purge,
-                    "PURGE".into(),
-                    Arc::new(|head| plan::purge(head, "t", false)),
-                    Box::new(|oracle, at| swept(oracle, at)),
-                ),
+                "purge" => {
+                    (Operation::Purge, "PURGE".into(), Arc::new(|head| plan::purge(head, "t", false)), Box::new(swept))
+                }
                 "add column" => {
                     let wide = self.rng.chance(40);
                     let col = self.column(if flag { "x" } else { "y" }, wide);

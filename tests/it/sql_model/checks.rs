@@ -140,7 +140,8 @@ fn check_history(table: &Table, found: &[String]) {
             None => ("TABLE".to_owned(), String::new(), operation.to_owned()),
         };
         let mut expected: Vec<_> = table.history(version).into_iter().map(line).collect();
-        (expected.sort(), found.sort());
+        expected.sort();
+        found.sort();
         assert_eq!(found, expected, "the history of version {version} of {name}, expected on the right");
     }
 }
