@@ -176,7 +176,7 @@ pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> 
     let decided = done.lsn.filter(|_| if_exists == IfExists::Replace);
     let replaced = done.snapshot.state.tables().find(|old| decided.is_some() && old.replace_decided == decided);
     if let Some(old) = replaced {
-        follow_up(finish_replace(warehouse, old.id).await, "the replaced table's log lacks the DROP");
+        follow_up(finish_replace(warehouse, old.id).await, "the replaced table's log lacks the DROP")?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub async fn table(pin: &Pin, name: &TableName) -> Result<()> {
     let deciding = options.commit;
     let done = table.log.commit(table.snapshot, options, plan).await?;
     if let Some(lsn) = done.lsn {
-        follow_up(unbind(warehouse, pin.caller(), table.id, lsn, deciding).await, "the DROP's name is not free yet");
+        follow_up(unbind(warehouse, pin.caller(), table.id, lsn, deciding).await, "the DROP's name is not free yet")?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::follow_up::follow_up;
 use super::{Warehouse, alter, create, drop, undrop};
 use crate::auth::{Caller, Privilege, Target};
 use crate::catalog::{CatalogSnapshot, CatalogTable, Object, TableName};
@@ -120,7 +119,9 @@ impl Pin {
                 Some(finished) => snapshot = finished,
                 None => {
                     // Who only asks need not be able to finish it.
-                    follow_up(drop::finish(&self.warehouse, entry, &snapshot).await, "the DROP's name is not free yet");
+                    if let Err(error) = drop::finish(&self.warehouse, entry, &snapshot).await {
+                        tracing::warn!(%error, table = %name, "the DROP's name is not free yet");
+                    }
                     return Err(dropped(name, entry.id));
                 }
             }
