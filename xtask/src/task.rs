@@ -21,9 +21,19 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// The cargo that started this program, in the root of the workspace.
+///
+/// It doesn't get what cargo tells a program that it runs of its package: build scripts ask for that (`ring`'s for
+/// `CARGO_MANIFEST_DIR`), and would run again after each change between a cargo of one's own and this one, with DataFusion
+/// built again behind them.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let of_package = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+        if name.to_str().is_some_and(|name| of_package.iter().any(|prefix| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -51,4 +61,16 @@ fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy();
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cargo;
+
+    #[test]
+    fn cargo_is_not_told_of_this_package() {
+        // Cargo runs tests with these set.
+        let removed = |wanted: &str| cargo().get_envs().any(|(name, value)| name == wanted && value.is_none());
+        assert!(removed("CARGO_MANIFEST_DIR") && removed("CARGO_PKG_NAME"));
+    }
 }
