@@ -29,5 +29,6 @@ mod statements;
 mod sweep;
 mod sweep_laws;
 mod tpch;
+mod trust;
 mod two_logs;
 mod verify;

@@ -1,0 +1,3 @@
+//! The trust programme: faults, crashes, races, corruption and hostile input (docs/reliability.md says what it promises).
+
+mod report;
