@@ -151,7 +151,7 @@ impl<S: State> Log<S> {
             return Err(Error::new(
                 Code::ClockSkew,
                 format!(
-                    "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again",
+                    "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again; where the commit was made by a wrong clock, open the warehouse with a larger clock skew",
                     title(),
                     snapshot.time(),
                     ahead.as_secs(),

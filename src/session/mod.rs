@@ -297,6 +297,16 @@ impl TimeTravelBuilder {
         self
     }
 
+    /// How far the time of a table's last commit may be ahead of this machine's clock; one hour by default.
+    ///
+    /// More is the way out for a table to which a machine with a wrong clock has committed: commits after it have times that
+    /// follow its.
+    #[must_use]
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.settings.clock_skew = Some(skew);
+        self
+    }
+
     /// Runs statements as this caller.
     #[must_use]
     pub fn caller(mut self, actor: impl Into<String>, reason: Option<String>) -> Self {

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod clock_skew;
 mod compaction;
 mod counting;
 mod dml_model;
