@@ -7,6 +7,7 @@ use super::{PinnedTable, Warehouse, alter};
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::log::{Committed, Operation};
+use crate::store::testing::Bug;
 use crate::table::{PartitionRef, PartitionValues, Precondition, TableSchema, TableSnapshot, TableState};
 use crate::write::WrittenFile;
 
@@ -52,8 +53,15 @@ pub async fn commit(
     let mut values: BTreeSet<PartitionValues> = files.iter().map(|file| file.values.clone()).collect();
     let written = by_partition(warehouse, files);
     let Some(scope) = intent.replaces else {
+        let paths: Vec<_> = written.iter().flat_map(|new| &new.files).map(|file| file.path(table.id)).collect();
         let draft = plan::append(base, written, intent.unchanged.into_iter().collect())?;
-        return table.log.commit(base.clone(), options, move |head| draft.plan(head, &name)).await;
+        let done = table.log.commit(base.clone(), options, move |head| draft.plan(head, &name)).await;
+        if Bug::DeleteOnAmbiguous.is_on() && done.is_err() {
+            for path in &paths {
+                warehouse.store().delete(path).await?;
+            }
+        }
+        return done;
     };
     let replaced = match scope {
         Overwrite::Table => Replaced::All,
