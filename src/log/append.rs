@@ -208,7 +208,7 @@ impl<S: State> Log<S> {
             .with_jitter()
             .without_max_times()
             .build();
-        let mut last: Option<Error> = None;
+        let mut last: Option<Error>;
         let mut sent = false;
         loop {
             match self.store.create(&path, mine.file.clone()).await {

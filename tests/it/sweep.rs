@@ -18,14 +18,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A warehouse whose clock, and the times of whose objects, the test moves.
-struct Lake {
-    clock: ManualClock,
-    faults: Arc<FaultStore>,
-    session: Session,
+pub struct Lake {
+    pub clock: ManualClock,
+    pub faults: Arc<FaultStore>,
+    pub session: Session,
 }
 
 impl Lake {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000));
         let inner = ClockedStore::new(Arc::new(InMemory::new()), Arc::new(clock.clone()));
         let faults = Arc::new(FaultStore::new(Arc::new(inner), 1));
@@ -34,7 +34,7 @@ impl Lake {
     }
 
     /// Another process.
-    async fn other(&self) -> Session {
+    pub async fn other(&self) -> Session {
         open(&self.clock, Arc::clone(self.faults.inner())).await
     }
 
@@ -44,7 +44,7 @@ impl Lake {
         self.below(layout::data_folder(id).as_ref()).await
     }
 
-    async fn below(&self, folder: &str) -> Vec<String> {
+    pub async fn below(&self, folder: &str) -> Vec<String> {
         let listed = self.faults.inner().list(Some(&folder.into())).try_collect::<Vec<_>>().await.unwrap();
         let mut names: Vec<String> = listed.iter().map(|meta| meta.location.to_string()).collect();
         names.sort();
@@ -68,7 +68,7 @@ async fn open(clock: &ManualClock, objects: Arc<dyn ObjectStore>) -> Session {
 }
 
 /// A table with one file that is read and two that aren't any more.
-async fn overwritten(lake: &Lake) {
+pub async fn overwritten(lake: &Lake) {
     for sql in [
         "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
         "INSERT INTO t VALUES (1, 1)",
