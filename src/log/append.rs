@@ -211,12 +211,17 @@ impl<S: State> Log<S> {
         let mut last: Option<Error>;
         let mut sent = false;
         loop {
+            let mut refused = false;
             match self.store.create(&path, mine.file.clone()).await {
                 Ok(_) => return Ok(mine),
                 // Nothing of this commit was ever stored, so nothing is unclear.
                 Err(PutError::NotStored(error)) if !sent => return Err(error),
                 Err(PutError::NotStored(error)) => last = Some(error),
-                Err(PutError::Occupied(error) | PutError::Unsure(error)) => {
+                Err(PutError::Occupied(error)) => {
+                    (sent, refused) = (true, true);
+                    last = Some(error);
+                }
+                Err(PutError::Unsure(error)) => {
                     sent = true;
                     last = Some(error);
                 }
@@ -230,7 +235,7 @@ impl<S: State> Log<S> {
                         }
                         return Ok(commit);
                     }
-                    Ok(None) if Bug::ConflictAsExists.is_on() => return Err(lost_race(&path)),
+                    Ok(None) if refused && Bug::ConflictAsExists.is_on() => return Err(lost_race(&path)),
                     Ok(None) => break,
                     Err(error) if error.code() == Code::StoreUnavailable => last = Some(error),
                     Err(error) => return Err(error),

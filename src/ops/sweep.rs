@@ -182,7 +182,7 @@ impl Committed {
         let garbage = garbage(objects, &used, &located(table.id, taken), *now, warehouse.grace());
         delete(warehouse, &garbage).await?;
         if Bug::SlotReuse.is_on() {
-            forget_commits(warehouse, &self.snapshot, table.id).await?;
+            forget_commits(warehouse, table.id).await?;
         }
         left_overs(warehouse, table.id, *now).await?;
         Ok(report(table, *kind, taken, Some(&garbage)))
@@ -283,10 +283,15 @@ pub(super) async fn delete(warehouse: &Warehouse, objects: &[ObjectMeta]) -> Res
 }
 
 /// What [`Bug::SlotReuse`] does: removes the commits that a checkpoint covers.
-async fn forget_commits(warehouse: &Warehouse, snapshot: &TableSnapshot, table: TableId) -> Result<()> {
-    let last = snapshot.checkpoint.unwrap_or(Lsn::ZERO).get();
-    for lsn in 1..=last {
-        warehouse.store().delete(&LogRoot::Table(table).commit(lsn)).await?;
+async fn forget_commits(warehouse: &Warehouse, table: TableId) -> Result<()> {
+    let root = LogRoot::Table(table);
+    let covered = |object: ObjectMeta| match layout::CheckpointName::parse(object.location.filename()?)? {
+        layout::CheckpointName::State { lsn, .. } => Some(lsn),
+        layout::CheckpointName::Index { .. } => None,
+    };
+    let checkpoints = warehouse.store().list(&root.checkpoints_folder()).await?;
+    for lsn in 1..=checkpoints.into_iter().filter_map(covered).max().unwrap_or(0) {
+        warehouse.store().delete(&root.commit(lsn)).await?;
     }
     Ok(())
 }

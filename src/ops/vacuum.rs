@@ -234,7 +234,8 @@ async fn unknown_folders(pin: &Pin, folders: &Folders, now: Timestamp, run: Run)
 async fn probes(pin: &Pin, now: Timestamp) -> Result<()> {
     let mut left = pin.warehouse().store().list(&layout::probe_folder()).await?;
     left.retain(|object| {
-        object.location.filename().is_some_and(layout::is_probe_name) && sweep::is_old(object, now, pin.warehouse().grace())
+        object.location.filename().is_some_and(layout::is_probe_name)
+            && sweep::is_old(object, now, pin.warehouse().grace())
     });
     sweep::delete(pin.warehouse(), &left).await
 }

@@ -216,7 +216,9 @@ impl Store {
         };
         let ours = self.failure("create", path, &error);
         match error {
-            StoreError::Precondition { .. } if Bug::PreconditionAsFatal.is_on() => return Err(PutError::NotStored(ours)),
+            StoreError::Precondition { .. } if Bug::PreconditionAsFatal.is_on() => {
+                return Err(PutError::NotStored(ours));
+            }
             StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => return Err(PutError::Occupied(ours)),
             _ => {}
         }
@@ -356,9 +358,6 @@ impl Store {
 /// Credentials may be anywhere in a client, so it is not printed.
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if Bug::DebugLeak.is_on() {
-            return write!(f, "{:?}", self.data);
-        }
         f.debug_struct("Store").field("name", &self.place.name).field("url", &self.place.url).finish_non_exhaustive()
     }
 }

@@ -53,8 +53,8 @@ bugs! {
     NoFsync = 16;
     /// A sweep takes what a running statement reads (SlateDB#604).
     ReaderUnprotected = 17;
-    /// Debug output shows the client with its credentials (opendal#7522).
-    DebugLeak = 20;
+    /// A message shows what stands in a credential's place (opendal#7522).
+    SecretTold = 20;
     /// Of two that create a name at the same time both succeed (lance#6143).
     DuplicateName = 21;
     /// A commit replaces what is in its slot (Iceberg#970).

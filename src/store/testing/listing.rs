@@ -46,9 +46,8 @@ impl Past {
         match fault {
             Some(Fault::ShortList { keep }) => listing.take(keep).boxed(),
             Some(Fault::FailMidway { after }) => {
-                let error = futures::stream::once(async {
-                    Err(super::fault::failed("connection closed during a listing"))
-                });
+                let error =
+                    futures::stream::once(async { Err(super::fault::failed("connection closed during a listing")) });
                 listing.take(after).chain(error).boxed()
             }
             Some(Fault::StaleList { newest, deleted }) => {

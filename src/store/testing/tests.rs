@@ -327,6 +327,7 @@ async fn a_mix_of_faults_repeats_with_its_seed() {
     assert_eq!(history, run(3).await);
     assert_ne!(history, run(4).await);
     assert!((100..260).contains(&history.len()), "{} of 600 at 0.3", history.len());
-    let kinds: std::collections::HashSet<_> = history.iter().map(|fired| std::mem::discriminant(&fired.fault)).collect();
+    let kinds: std::collections::HashSet<_> =
+        history.iter().map(|fired| std::mem::discriminant(&fired.fault)).collect();
     assert!(kinds.len() >= 6, "{history:?}");
 }

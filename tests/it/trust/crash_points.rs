@@ -15,14 +15,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use datafusion_timetravel::store::layout::LogRoot;
 use datafusion_timetravel::store::testing::{Fault, FaultStore, Rule};
-use datafusion_timetravel::store::{Clock, Ids, ManualClock, ObjectStore, RandomIds, SeededIds, SystemClock, Timestamp};
+use datafusion_timetravel::store::{
+    Clock, Ids, ManualClock, ObjectStore, RandomIds, SeededIds, SystemClock, Timestamp,
+};
+use datafusion_timetravel::table::TableLog;
 use datafusion_timetravel::{Code, TimeTravel};
 use futures::FutureExt;
 use object_store::memory::InMemory;
 
 use super::report::report;
-use crate::lake::{Session, ours, store};
+use crate::lake::{Session, ours, store, table_id};
 use crate::seen::{Seen, everything, with_ids};
 use state::{State, Verdict, fingerprint, garbage};
 use statements::{FIRST, START, STATEMENTS, Statement};
@@ -242,12 +246,13 @@ impl<'a> Trial<'a> {
 
     /// A VACUUM when all is old: rows stay, garbage doesn't.
     async fn sweep(&mut self, objects: &Arc<InMemory>, what: &str) -> Result<(), String> {
-        let later = self.now.saturating_add(30 * HOUR);
+        // What the first commits to be gone for good goes a grace later.
+        let [first, later] = [30, 60].map(|hours| self.now.saturating_add(HOUR * hours));
         let before = observe(objects, later).await;
         let as_store = Arc::clone(objects) as Arc<dyn ObjectStore>;
         let had = garbage(&as_store).await;
-        let session = fresh(objects, later).await;
-        for _ in 0..2 {
+        for at in [first, later] {
+            let session = fresh(objects, at).await;
             session.run("VACUUM").await.map_err(|error| format!("{what}: VACUUM: {error}"))?;
         }
         let left = garbage(&as_store).await;
@@ -287,20 +292,22 @@ async fn prepared() -> (Arc<InMemory>, Timestamp) {
 }
 
 /// The statement with ids of what was dropped.
-async fn named(objects: &Arc<InMemory>, now: Timestamp, sql: &str) -> String {
+async fn named(objects: &Arc<InMemory>, sql: &str) -> String {
     let sql = with_ids(objects, sql).await;
     if !sql.contains("$part") {
         return sql;
     }
-    let rows = fresh(&fork(objects), now).await.ok("SHOW HISTORY FOR TABLE p").await;
-    let ended = rows.iter().flat_map(|row| row.split(' ')).find(|word| word.len() == 32 && word.parse::<u64>().is_err());
-    sql.replace("$part", ended.unwrap_or("?"))
+    let objects = Arc::clone(objects) as Arc<dyn ObjectStore>;
+    let id = table_id(Arc::clone(&objects), "p").await;
+    let snapshot = TableLog::new(store(objects), LogRoot::Table(id)).snapshot().await.unwrap();
+    let ended = snapshot.state.partitions().find(|partition| !partition.life.is_open()).unwrap();
+    sql.replace("$part", &ended.id.to_string())
 }
 
 /// One statement with all single faults, and with `double` a second fault while somebody goes on after each.
 async fn statement(objects: &Arc<InMemory>, now: Timestamp, one: &Statement, double: bool) -> Result<Counts, String> {
     let now = now.saturating_add(HOUR * one.hours);
-    let sql = named(objects, now, one.sql).await;
+    let sql = named(objects, one.sql).await;
     let mut trial = Trial::new(objects, now, sql, one.next.to_owned(), one.repeat).await;
     trial.run().await?;
     let mut counts = trial.counts;
@@ -348,7 +355,8 @@ fn all(double: bool) -> Counts {
     };
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(work_off);
+            // Futures of builds without optimisation are large.
+            std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, work_off).unwrap();
         }
     });
     let (counts, violations) = total.into_inner().unwrap();
@@ -360,7 +368,12 @@ fn tell(part: &str, counts: Counts) {
     let statements = (STATEMENTS.len() + FIRST.len()) as u64;
     report(
         part,
-        &[("statements", statements), ("cases", counts.cases), ("states", counts.states), ("objects swept", counts.swept)],
+        &[
+            ("statements", statements),
+            ("cases", counts.cases),
+            ("states", counts.states),
+            ("objects swept", counts.swept),
+        ],
     );
 }
 

@@ -47,7 +47,8 @@ impl State {
         let mut others = vec![];
         for schema in catalog.state.schemas() {
             others.push(schema.to_owned());
-            let is_view = |name: &&str| matches!(catalog.state.object(&TableName::new(schema, *name)), Some(Object::View(_)));
+            let is_view =
+                |name: &&str| matches!(catalog.state.object(&TableName::new(schema, *name)), Some(Object::View(_)));
             others.extend(catalog.state.names_in(schema).filter(is_view).map(|view| format!("{schema}.{view}")));
         }
         let mut heads = BTreeMap::from([(String::new(), catalog.lsn.get())]);
