@@ -97,11 +97,6 @@ impl State {
         }
         Ok(verdict)
     }
-
-    /// The rows of the live tables, by name.
-    pub fn rows(&self) -> &BTreeMap<String, Vec<String>> {
-        &self.now
-    }
 }
 
 async fn head(objects: &Arc<dyn ObjectStore>, id: TableId) -> u64 {
