@@ -107,7 +107,7 @@ impl<S: State> Log<S> {
     {
         let log = Arc::clone(self);
         if Bug::CommitFutureDropped.is_on() {
-            return log.append(base, &options, plan).await;
+            return Box::pin(log.append(base, &options, plan)).await;
         }
         let task = tokio::spawn(async move { log.append(base, &options, plan).await });
         task.await.unwrap_or_else(|error| Err(Error::internal(format!("the commit task ended early: {error}"))))

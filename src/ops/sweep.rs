@@ -182,7 +182,7 @@ impl Committed {
         let garbage = garbage(objects, &used, &located(table.id, taken), *now, warehouse.grace());
         delete(warehouse, &garbage).await?;
         if Bug::SlotReuse.is_on() {
-            forget_commits(warehouse, table.id).await?;
+            Box::pin(forget_commits(warehouse, table.id)).await?;
         }
         left_overs(warehouse, table.id, *now).await?;
         Ok(report(table, *kind, taken, Some(&garbage)))
