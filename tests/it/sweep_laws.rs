@@ -21,6 +21,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::lake::{Session, ours, reachable, store};
+use super::trust::report::report;
 
 const SEQUENCES: u64 = 400;
 const STEPS: usize = 50;
@@ -388,5 +389,5 @@ async fn clean_ups_take_nothing_that_can_be_read() {
     while let Some(some) = running.next().await {
         deleted += some;
     }
-    println!("{deleted} files deleted");
+    report("clean-ups", &[("seeds", count), ("files deleted", deleted as u64)]);
 }
