@@ -10,6 +10,7 @@ use datafusion_timetravel::store::testing::{ClockedStore, Fault, FaultStore, Op,
 use datafusion_timetravel::store::{ManualClock, ObjectStore, Timestamp, layout};
 use datafusion_timetravel::{Code, TimeTravel};
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 
 use super::lake::{Session, ours, store, table_id};
@@ -350,4 +351,24 @@ async fn a_truncate_after_a_vacuum_is_noticed() {
     lake.faults.release().await;
     stalled.await.unwrap().expect("planned again");
     assert!(other.ok("SELECT * FROM t").await.is_empty());
+}
+
+/// A process that died while it probed the store left its object there, which no log can know: VACUUM takes it, a grace
+/// later.
+#[tokio::test]
+async fn what_a_crashed_probe_left_was_never_swept() {
+    let lake = Lake::new().await;
+    overwritten(&lake).await;
+    let (ours, theirs) = ("_probe/000000000000000000000000000000aa", "_probe/notes.txt");
+    for path in [ours, theirs] {
+        lake.faults.inner().put(&path.into(), "x".into()).await.unwrap();
+    }
+    lake.clock.advance(23 * HOUR);
+    lake.session.ok("VACUUM").await;
+    assert_eq!(lake.below("_probe").await, [ours, theirs]);
+    lake.clock.advance(2 * HOUR);
+    lake.session.ok("VACUUM DRY RUN").await;
+    assert_eq!(lake.below("_probe").await, [ours, theirs]);
+    lake.session.ok("VACUUM").await;
+    assert_eq!(lake.below("_probe").await, [theirs]);
 }
