@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{CommitIndex, CommitInfo, Header, Lsn, SegmentRef, Snapshot, State, StateRow, commit, index::SEGMENT};
 use crate::error::{Code, Error, Result};
 use crate::store::layout::{CheckpointName, LogRoot};
+use crate::store::testing::Bug;
 use crate::store::{Digest, Path, Store};
 
 /// Checkpoints kept; a reader that loses one to clean-up falls back to the next or to the log.
@@ -52,12 +53,16 @@ pub(super) async fn write<S: State>(store: &Store, root: LogRoot, snapshot: &Sna
         rows.push(row(COMMIT, info.as_ref())?);
     }
     rows.extend(snapshot.state.to_rows()?);
+    if Bug::ShortCheckpoint.is_on() {
+        rows.pop();
+    }
     let bytes = encode(&rows)?;
     let path = state_path(root, snapshot.lsn, Digest::of(&bytes));
     store.put_new(&path, bytes).await?;
     let mut known = list(store, root).await?;
     known.sort_by_key(|(lsn, _)| *lsn);
-    for (lsn, digest) in known.iter().rev().skip(KEEP) {
+    let keep = if Bug::LastCheckpointDeleted.is_on() { 0 } else { KEEP };
+    for (lsn, digest) in known.iter().rev().skip(keep) {
         store.delete(&state_path(root, *lsn, *digest)).await?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -10,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::{Commit, CommitInfo, Lsn, SegmentRef, Snapshot, State, checkpoint, commit};
 use crate::error::{Code, Error, Result};
 use crate::store::layout::LogRoot;
+use crate::store::testing::Bug;
 use crate::store::{Store, Timestamp};
 
 /// A handle on one log. It keeps the newest snapshot that it has seen; [`Log::snapshot`] revalidates it with one
@@ -77,6 +79,9 @@ impl<S: State> Log<S> {
     /// The store fails, or a commit is corrupt or needs an unknown feature.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot<S>>> {
         if let Some(snapshot) = self.cached() {
+            if Bug::StaleHandle.is_on() {
+                return Ok(snapshot);
+            }
             return self.catch_up(snapshot).await;
         }
         let base = match checkpoint::newest(&self.store, self.root, Lsn::MAX).await? {
@@ -216,6 +221,8 @@ impl<S: State> Log<S> {
     /// # Errors
     /// As [`Log::commits`].
     pub async fn at_time(&self, snapshot: &Snapshot<S>, time: Timestamp) -> Result<Option<Arc<CommitInfo>>> {
+        let tolerance = if Bug::SkewedTime.is_on() { Duration::from_secs(60) } else { Duration::ZERO };
+        let time = time.saturating_add(tolerance);
         let recent = &snapshot.index.recent;
         let from = recent.partition_point(|info| info.time <= time);
         if let Some(info) = from.checked_sub(1).and_then(|at| recent.get(at)) {

@@ -12,6 +12,7 @@ use crate::auth::{Privilege, Target};
 use crate::catalog::{CatalogAction, CatalogSnapshot, CatalogState, Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::log::{Attempt, CommitOptions, Operation, Snapshot};
+use crate::store::testing::Bug;
 use crate::store::{TableId, Timestamp};
 use crate::table::{Action, CreateTable, PartitionRef, PartitionValues, TableSchema, TableSnapshot, properties};
 use crate::write::WrittenFile;
@@ -150,6 +151,7 @@ pub(super) async fn begin(pin: &Pin, binding: Binding, actions: Vec<Action>) -> 
         let bind = |replaces| CatalogAction::CreateTable { id, name: name.clone(), partitioned, replaces };
         match (check_free(&head.state, &name), head.state.object(&name)) {
             (Ok(()), _) => Ok(Attempt::Actions(vec![bind(None)])),
+            (Err(_), Some(_)) if Bug::DuplicateName.is_on() => Ok(Attempt::Actions(vec![bind(None)])),
             (Err(error), _) if error.code() != Code::TableExists => Err(error),
             (Err(_), _) if if_exists == IfExists::Skip => Ok(Attempt::Nothing),
             (Err(_), Some(Object::Table(old))) if if_exists == IfExists::Replace => {

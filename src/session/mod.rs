@@ -141,7 +141,8 @@ impl TimeTravel {
         sql: &str,
         options: SQLOptions,
     ) -> Result<DataFrame, DataFusionError> {
-        run::run(self, ctx, sql, options).await
+        // On the heap, so that the caller's future stays small.
+        Box::pin(run::run(self, ctx, sql, options)).await
     }
 
     /// The statements of a script; see [`split_statements`].

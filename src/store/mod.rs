@@ -41,6 +41,7 @@ pub use ids::{Ids, RandomIds, SeededIds};
 pub use local::{Durability, DurableLocalStore};
 
 use failure::store_failure;
+use testing::Bug;
 
 /// A warehouse's place in an object store, with the clock and the ids that go with it. Clones are cheap and share it.
 ///
@@ -71,8 +72,9 @@ pub struct Created;
 /// Why a put-if-absent did not answer that it was done.
 #[derive(Debug)]
 pub enum PutError {
-    /// The store says that the object exists. It may be our own, put by an attempt whose answer got lost: read it back.
-    Occupied,
+    /// The store says that the object exists. It may be our own, put by an attempt whose answer got lost, or there may be
+    /// none, where the store only refused two requests at the same time: read it back.
+    Occupied(Error),
     /// Certainly nothing was stored, for example because the disk is full.
     NotStored(Error),
     /// The object may be stored now, or even later, or never: read it back.
@@ -82,7 +84,7 @@ pub enum PutError {
 impl fmt::Display for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Occupied => f.write_str("the object exists already"),
+            Self::Occupied(error) => write!(f, "the object exists already: {error}"),
             Self::NotStored(error) => write!(f, "nothing was stored: {error}"),
             Self::Unsure(error) => write!(f, "the object may or may not be stored: {error}"),
         }
@@ -92,8 +94,7 @@ impl fmt::Display for PutError {
 impl std::error::Error for PutError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Occupied => None,
-            Self::NotStored(error) | Self::Unsure(error) => Some(error),
+            Self::Occupied(error) | Self::NotStored(error) | Self::Unsure(error) => Some(error),
         }
     }
 }
@@ -207,13 +208,20 @@ impl Store {
 
     /// Puts an object unless there is one of that name, without any retry. This is how commits are written.
     pub async fn create(&self, path: &Path, body: Bytes) -> Result<Created, PutError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let mode = if Bug::OverwritingCommit.is_on() { PutMode::Overwrite } else { PutMode::Create };
+        let options = PutOptions { mode, ..PutOptions::default() };
         let error = match self.log.put_opts(&self.full_path(path), body.into(), options).await {
             Ok(_) => return Ok(Created),
-            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => return Err(PutError::Occupied),
             Err(error) => error,
         };
         let ours = self.failure("create", path, &error);
+        match error {
+            StoreError::Precondition { .. } if Bug::PreconditionAsFatal.is_on() => {
+                return Err(PutError::NotStored(ours));
+            }
+            StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => return Err(PutError::Occupied(ours)),
+            _ => {}
+        }
         let nothing_sent = matches!(error, StoreError::NotImplemented { .. } | StoreError::NotSupported { .. });
         if nothing_sent || local::is_not_stored(&error) {
             Err(PutError::NotStored(ours))

@@ -23,6 +23,7 @@ mod pool;
 mod privileges;
 mod processes;
 mod protocol;
+mod seen;
 mod slt;
 mod sql_model;
 mod sql_page;
