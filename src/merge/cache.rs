@@ -53,6 +53,7 @@ impl MergeCache {
 
     /// The rows of the group that are alive.
     pub(crate) async fn resolve(&self, files: &Arc<DataFiles>, group: &MergeGroup) -> Result<Arc<Resolution>> {
+        files.ensure_all_verified(group).await?;
         let compute = async {
             self.resolutions.fetch_add(1, Ordering::Relaxed);
             Ok(Arc::new(resolve(files, group).await?))
