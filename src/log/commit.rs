@@ -28,7 +28,7 @@ pub(super) const MAX_CARRIED_BYTES: usize = 64 << 10;
 pub(super) const MAX_FILE_BYTES: u64 = (MAX_COMMIT_BYTES + MAX_CARRIED_BYTES) as u64;
 
 /// The most actions that a commit has.
-pub const MAX_ACTIONS: usize = 1 << 20;
+pub(super) const MAX_ACTIONS: usize = 1 << 20;
 
 /// How every trailer begins, and no header and no action.
 const TRAILER: &[u8] = b"{\"actions\":";

@@ -31,6 +31,8 @@ pub mod layout;
 pub mod local;
 mod open;
 pub mod probe;
+#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+mod quiet;
 #[doc(hidden)]
 pub mod testing;
 

@@ -22,7 +22,7 @@ pub const TOMBSTONE: &str = "__tt_tombstone";
 pub const FIELD_ID: &str = "PARQUET:field_id";
 
 /// The most columns of a table.
-pub const MAX_COLUMNS: usize = 10_000;
+const MAX_COLUMNS: usize = 10_000;
 
 /// The field id of [`TOMBSTONE`].
 pub const TOMBSTONE_ID: i32 = 1_000_000_000;

@@ -16,10 +16,10 @@ use rand::{Rng, SeedableRng};
 
 use super::lake::Session;
 
-const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
-const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
-const FIRST: &str = "TIMETRAVEL_CHILD_FIRST_KEY";
-const COUNT: &str = "TIMETRAVEL_CHILD_COUNT";
+pub const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
+pub const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
+pub const FIRST: &str = "TIMETRAVEL_CHILD_FIRST_KEY";
+pub const COUNT: &str = "TIMETRAVEL_CHILD_COUNT";
 
 fn seed() -> u64 {
     let seed = std::env::var("TIMETRAVEL_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a number"));
@@ -58,7 +58,7 @@ fn start(lake: &Path, acks: &Path, first: u64, count: u64) -> Child {
 }
 
 /// Acknowledged keys with the version that was the newest then.
-fn acknowledged(path: &Path) -> BTreeMap<u64, u64> {
+pub fn acknowledged(path: &Path) -> BTreeMap<u64, u64> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut acks = BTreeMap::new();
     for line in text.lines() {
@@ -75,7 +75,7 @@ async fn create(lake: &Path) -> Session {
 }
 
 /// Every version is there, and each but the first is one upsert of one new key. Gives the keys.
-async fn verify(session: &Session, acks: &BTreeMap<u64, u64>) -> Vec<u64> {
+pub async fn verify(session: &Session, acks: &BTreeMap<u64, u64>) -> Vec<u64> {
     let latest = session.number("SELECT get_latest_version('t')").await;
     let versions = session.ok("SELECT version FROM history('t') ORDER BY version").await;
     let expected: Vec<String> = (1..=latest).map(|version| version.to_string()).collect();

@@ -1,3 +1,12 @@
 //! The trust programme: faults, crashes, races, corruption and hostile input (docs/reliability.md says what it promises).
 
+mod bit_rot;
+mod fuzz;
+mod http;
+mod local_servers;
+mod names;
+mod panics;
 mod report;
+mod secrets;
+mod servers;
+mod targets;
