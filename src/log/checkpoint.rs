@@ -56,6 +56,9 @@ pub(super) async fn write<S: State>(store: &Store, root: LogRoot, snapshot: &Sna
     }
     rows.extend(snapshot.state.to_rows()?);
     let bytes = encode(&rows)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::internal(format!("a checkpoint of {} bytes, of which none is read", bytes.len())));
+    }
     let path = state_path(root, snapshot.lsn, Digest::of(&bytes));
     store.put_new(&path, bytes).await?;
     let mut known = list(store, root).await?;

@@ -4,7 +4,9 @@
 //! commands share one set of features and nothing is built twice.
 #![allow(clippy::print_stdout, reason = "it reports to the terminal")]
 
+mod deny;
 mod features;
+mod servers;
 mod suite;
 mod task;
 
@@ -24,6 +26,8 @@ Commands:
   bench restore [--release] [--rows N,N] [--rounds N]
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
   requirements                    which rules of docs/spec/requirements.md tests cite
+  servers                         installs object-store servers for the tests, below the target directory
+  deny                            checks licences, sources and advisories of all dependencies
   features                        compares the features of the shell's build with those of the workspace's";
 
 fn main() -> ExitCode {
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),
         ["features"] => features::compare(),
+        ["servers"] => servers::ready(task::Install::Yes),
+        ["deny"] => deny::check(task::Install::Yes),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -143,9 +143,9 @@ fn is_history(sql: &str) -> bool {
 /// Reads of a table: each version, the range of all, the schema, the history.
 fn queries(table: &str, versions: u64) -> Vec<String> {
     let mut queries: Vec<String> =
-        (2..=versions).map(|v| format!("SELECT * FROM {table} VERSION AS OF {v} ORDER BY 1, 2, 3")).collect();
+        (2..=versions).map(|v| format!("SELECT * FROM {table} VERSION AS OF {v} ORDER BY 1, 2")).collect();
     queries.extend([
-        format!("SELECT * FROM {table} VERSION BETWEEN 1 AND 4 ORDER BY 1, 2, 3"),
+        format!("SELECT * FROM {table} VERSION BETWEEN 1 AND 4 ORDER BY 1, 2"),
         format!("DESCRIBE {table}"),
         format!("SELECT version, operation, actor FROM history('{table}') ORDER BY version"),
     ]);
@@ -168,7 +168,7 @@ async fn answers(objects: &Arc<InMemory>, only: Option<&str>) -> Vec<(String, An
     for (table, versions) in VERSIONS.into_iter().filter(|(table, _)| only.is_none_or(|only| only == *table)) {
         for sql in queries(table, versions) {
             let answer = match &session {
-                Ok(session) => session.run(&sql).await.map_err(|error| code(&error)),
+                Ok(session) => Box::pin(session.run(&sql)).await.map_err(|error| code(&error)),
                 Err(error) => Err(error.code()),
             };
             found.push((sql, answer));

@@ -399,7 +399,7 @@ fn mutate_sql(corpus: &[String], rng: &mut Rng) -> String {
         words.retain(|word| !word.is_empty());
         words
     };
-    let mut sql = words(rng.pick(corpus));
+    let mut sql = words(rng.pick::<String>(corpus));
     let odd = ["\0", "'", "\"", "`", "/*", "--", ";", "(", ")", "VERSION AS OF", "BETWEEN", "99999999999999999999", "-1", "\u{1f4a5}", "é", "$1", "?", "::", "''", "\\", "::x", "TIMESTAMP AS OF"];
     for _ in 0..=rng.below(4) {
         let at = rng.below(sql.len().max(1) as u64) as usize;
@@ -408,7 +408,7 @@ fn mutate_sql(corpus: &[String], rng: &mut Rng) -> String {
             1 if at < sql.len() => sql.insert(at, sql[at].clone()),
             2 => sql.insert(at.min(sql.len()), (*rng.pick(&odd)).to_owned()),
             3 => {
-                let other = words(rng.pick(corpus));
+                let other = words(rng.pick::<String>(corpus));
                 let from = rng.below(other.len().max(1) as u64) as usize;
                 let to = other.len().min(from + 1 + rng.below(8) as usize);
                 let at = at.min(sql.len());

@@ -77,9 +77,9 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn spawn(program: &Path, arguments: &[&str]) -> Option<Child> {
+fn spawn(program: &Path, arguments: &[&str], folder: &tempfile::TempDir) -> Option<Child> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.current_dir(folder.path()).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().ok()
 }
 
@@ -126,16 +126,15 @@ fn try_start(kind: Kind) -> Option<Server> {
     let mut children = vec![];
     match kind {
         Kind::S3 => {
-            children.push(spawn(&python.join("moto_server"), &["-H", "127.0.0.1", "-p", &text])?);
+            children.push(spawn(&python.join("moto_server"), &["-H", "127.0.0.1", "-p", &text], &folder)?);
             wait(address);
             ask(address, "PUT /bucket", "");
         }
         Kind::Azure => {
             let azurite = installed().join("node/node_modules/.bin/azurite-blob");
-            let location = folder.path().to_string_lossy().into_owned();
             let arguments = ["--blobHost", "127.0.0.1", "--blobPort", &text, "--inMemoryPersistence", "--silent"];
-            let more = ["--disableTelemetry", "--skipApiVersionCheck", "--location", &location];
-            children.push(spawn(&azurite, &[&arguments[..], &more[..]].concat())?);
+            let more = ["--disableTelemetry", "--skipApiVersionCheck"];
+            children.push(spawn(&azurite, &[&arguments[..], &more[..]].concat(), &folder)?);
             wait(address);
             let made = Command::new(python.join("python")).arg(stores.join("container.py")).args([&text, "bucket"]).status();
             assert!(made.ok()?.success(), "no container could be made");
@@ -147,19 +146,19 @@ fn try_start(kind: Kind) -> Option<Server> {
             let url = format!("http://{public}");
             let arguments = ["-scheme", "http", "-host", "127.0.0.1", "-port", &own, "-backend", "memory"];
             let more = ["-public-host", &public, "-external-url", &url];
-            children.push(spawn(&program, &[&arguments[..], &more[..]].concat())?);
+            children.push(spawn(&program, &[&arguments[..], &more[..]].concat(), &folder)?);
             let upstream = SocketAddr::from(([127, 0, 0, 1], upstream));
             wait(upstream);
             ask(upstream, "POST /storage/v1/b?project=p", "{\"name\":\"bucket\"}");
             let shim = stores.join("gcsshim.py").to_string_lossy().into_owned();
-            children.push(spawn(&python.join("python"), &[&shim, &text, &own])?);
+            children.push(spawn(&python.join("python"), &[&shim, &text, &own], &folder)?);
             wait(address);
         }
         Kind::Unsafe => {
             std::fs::create_dir(folder.path().join("bucket")).unwrap();
             let root = folder.path().to_string_lossy().into_owned();
             let arguments = ["serve", "s3", "--addr", &address.to_string(), "--auth-key", "test,testtest", &root];
-            children.push(spawn(&python.join("rclone"), &arguments)?);
+            children.push(spawn(&python.join("rclone"), &arguments, &folder)?);
             wait(address);
         }
     }

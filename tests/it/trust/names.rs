@@ -116,7 +116,7 @@ impl Place {
     /// Whether the statement was taken; it must be, or be refused by a code.
     async fn taken(&mut self, sql: &str) -> bool {
         self.cases += 1;
-        match self.session.run(sql).await {
+        match Box::pin(self.session.run(sql)).await {
             Ok(_) => true,
             Err(error) => {
                 self.refused += 1;
@@ -131,9 +131,13 @@ impl Place {
         }
     }
 
+    async fn ok(&self, sql: &str) {
+        Box::pin(self.session.ok(sql)).await;
+    }
+
     async fn is(&self, sql: &str, expected: &[&str]) {
         let shown: String = sql.chars().take(200).collect();
-        let rows = self.session.run(sql).await.unwrap_or_else(|error| panic!("{shown:?}: {error}"));
+        let rows = Box::pin(self.session.run(sql)).await.unwrap_or_else(|error| panic!("{shown:?}: {error}"));
         assert_eq!(rows, expected, "{shown:?}");
     }
 
@@ -156,50 +160,50 @@ async fn hostile_names_are_data_and_never_paths() {
     for name in names() {
         let (id, value) = (ident(&name), text(&name));
         if place.taken(&format!("CREATE TABLE {id} (k BIGINT PRIMARY KEY, v STRING)")).await {
-            place.session.ok(&format!("INSERT INTO {id} VALUES (1, {value})")).await;
+            place.ok(&format!("INSERT INTO {id} VALUES (1, {value})")).await;
             place.is(&format!("SELECT k FROM {id} VERSION AS OF 2 WHERE v = {value}"), &["1"]).await;
             place.is(&format!("SELECT count(*) FROM history({value})"), &["2"]).await;
-            place.session.ok(&format!("ALTER TABLE {id} RENAME TO renamed")).await;
-            place.session.ok(&format!("ALTER TABLE renamed RENAME TO {id}")).await;
-            place.session.ok(&format!("VERIFY TABLE {id}")).await;
-            place.session.ok(&format!("DROP TABLE {id}")).await;
+            place.ok(&format!("ALTER TABLE {id} RENAME TO renamed")).await;
+            place.ok(&format!("ALTER TABLE renamed RENAME TO {id}")).await;
+            place.ok(&format!("VERIFY TABLE {id}")).await;
+            place.ok(&format!("DROP TABLE {id}")).await;
         }
         if place.taken(&format!("CREATE SCHEMA {id}")).await {
-            place.session.ok(&format!("CREATE TABLE {id}.t (k BIGINT)")).await;
-            place.session.ok(&format!("INSERT INTO {id}.t VALUES (3)")).await;
+            place.ok(&format!("CREATE TABLE {id}.t (k BIGINT)")).await;
+            place.ok(&format!("INSERT INTO {id}.t VALUES (3)")).await;
             place.is(&format!("SELECT k FROM {id}.t"), &["3"]).await;
-            place.session.ok(&format!("DROP TABLE {id}.t")).await;
-            place.session.ok(&format!("DROP SCHEMA {id}")).await;
+            place.ok(&format!("DROP TABLE {id}.t")).await;
+            place.ok(&format!("DROP SCHEMA {id}")).await;
         }
         if place.taken(&format!("CREATE TABLE c (k BIGINT PRIMARY KEY, {id} STRING)")).await {
-            place.session.ok(&format!("INSERT INTO c VALUES (1, {value})")).await;
+            place.ok(&format!("INSERT INTO c VALUES (1, {value})")).await;
             place.is(&format!("SELECT k FROM c WHERE {id} = {value}"), &["1"]).await;
-            place.session.ok(&format!("UPDATE c SET {id} = 'new' WHERE {id} = {value}")).await;
+            place.ok(&format!("UPDATE c SET {id} = 'new' WHERE {id} = {value}")).await;
             place.is(&format!("SELECT {id} FROM c"), &["new"]).await;
-            place.session.ok(&format!("ALTER TABLE c RENAME COLUMN {id} TO plain")).await;
+            place.ok(&format!("ALTER TABLE c RENAME COLUMN {id} TO plain")).await;
             place.is("SELECT plain FROM c", &["new"]).await;
-            place.session.ok("DROP TABLE c").await;
+            place.ok("DROP TABLE c").await;
         }
-        place.session.ok("CREATE TABLE p (k BIGINT PRIMARY KEY) PARTITIONED BY (d STRING)").await;
+        place.ok("CREATE TABLE p (k BIGINT PRIMARY KEY) PARTITIONED BY (d STRING)").await;
         if place.taken(&format!("INSERT INTO p VALUES (1, {value})")).await {
             place.is(&format!("SELECT k FROM p WHERE d = {value}"), &["1"]).await;
-            place.session.ok("ALTER TABLE p COMPACT MAJOR").await;
+            place.ok("ALTER TABLE p COMPACT MAJOR").await;
             place.is(&format!("SELECT count(*) FROM p WHERE d = {value}"), &["1"]).await;
-            place.session.ok("SHOW PARTITIONS p").await;
+            place.ok("SHOW PARTITIONS p").await;
             place.taken(&format!("ALTER TABLE p DROP PARTITION (d = {value})")).await;
         }
-        place.session.ok("DROP TABLE p").await;
+        place.ok("DROP TABLE p").await;
         if place.taken(&format!("CREATE TABLE q (k BIGINT) COMMENT {value} TBLPROPERTIES ({value} = {value})")).await {
-            place.session.ok("DESC EXTENDED q").await;
-            place.session.ok("DROP TABLE q").await;
+            place.ok("DESC EXTENDED q").await;
+            place.ok("DROP TABLE q").await;
         }
         if place.taken(&format!("CREATE VIEW {id} AS SELECT k FROM victim")).await {
             place.is(&format!("SELECT k FROM {id}"), &["1"]).await;
-            place.session.ok(&format!("DROP VIEW {id}")).await;
+            place.ok(&format!("DROP VIEW {id}")).await;
         }
         place.is("SELECT k FROM victim", &["1"]).await;
     }
-    place.session.ok("VACUUM").await;
+    place.ok("VACUUM").await;
     place.session.tt.flush().await;
     place.check_disk();
     report("hostile names", &[("names", names().len() as u64), ("cases", place.cases), ("refused", place.refused)]);

@@ -138,7 +138,7 @@ pub async fn use_all(files: &Files, choice: u64) -> Result<(), String> {
         Ok((tt, ctx)) => {
             let chosen = (0..4).map(|at| (choice >> (at * 8)) as usize % STATEMENTS.len());
             for sql in std::iter::once(0).chain(chosen).map(|at| STATEMENTS[at]) {
-                let outcome = async { tt.sql(&ctx, sql).await?.collect().await }.await;
+                let outcome = Box::pin(async { tt.sql(&ctx, sql).await?.collect().await }).await;
                 if let Some(error) = outcome.as_ref().err().and_then(Error::find) {
                     check(sql, error)?;
                 }
