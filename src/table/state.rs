@@ -244,7 +244,10 @@ impl State for TableState {
                 }
             }
         }
-        Ok(state)
+        match state.info {
+            Some(_) => Ok(state),
+            None => Err(Error::new(Code::Corrupt, "a checkpoint of a table lacks the table")),
+        }
     }
 }
 

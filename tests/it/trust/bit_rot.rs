@@ -21,7 +21,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::panics::{Panics, on_threads, runtime, watched};
+use super::panics::{Panics, STACK, on_threads, runtime, watched};
 use super::report::report;
 use crate::lake::{Session, store, table_id};
 
@@ -409,7 +409,7 @@ fn run(size: &Size) {
     sql.extend(flips(world.files.iter().filter(|(path, _)| !is_data(path)), size.sql_bits));
     sql.extend(flips(world.files.iter().filter(|(path, _)| is_data(path)), size.data_bits));
     let logs = flips(world.files.iter().filter(|(path, _)| !is_data(path)), size.log_bits);
-    let done = on_threads(THREADS, |thread| {
+    let done = on_threads(THREADS, 8 * STACK, |thread| {
         runtime().block_on(async {
             let objects = memory(&world.files).await;
             let right = answers(&objects, None).await;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use datafusion_timetravel::store::layout::LogRoot;
 use serde_json::{Value, json};
 
-use super::panics::{on_threads, runtime, watched};
+use super::panics::{STACK, on_threads, runtime, watched};
 use super::report::report;
 use super::targets::{self, seed};
 use crate::laws::rng::Rng;
@@ -29,7 +29,7 @@ fn first_seed() -> u64 {
 fn fuzz<F: Future<Output = Result<(), String>>>(name: &str, cases: u64, case: impl Fn(Rng) -> F + Sync) {
     let seed = first_seed();
     let started = Instant::now();
-    let found = on_threads(THREADS, |thread| {
+    let found = on_threads(THREADS, STACK, |thread| {
         let runtime = runtime();
         let (mut theirs, mut escaped, mut wrong) = (vec![], 0, vec![]);
         for number in (thread as u64..cases).step_by(THREADS) {

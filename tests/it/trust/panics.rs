@@ -59,11 +59,18 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Runs the work on this many threads, each with its number.
-pub fn on_threads<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+/// What a thread of Tokio has for its stack. Without optimisation the frames of large tests take more.
+pub const STACK: usize = 2 << 20;
+
+/// Runs the work on this many threads with such stacks, each with its number.
+pub fn on_threads<T: Send>(threads: usize, stack: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let work = &work;
-        let running: Vec<_> = (0..threads).map(|number| scope.spawn(move || work(number))).collect();
+        let spawn = |number| {
+            let thread = std::thread::Builder::new().stack_size(stack);
+            thread.spawn_scoped(scope, move || work(number)).unwrap()
+        };
+        let running: Vec<_> = (0..threads).map(spawn).collect();
         running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
