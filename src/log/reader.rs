@@ -331,7 +331,11 @@ impl<S: State> Log<S> {
     pub fn missing(&self) -> Error {
         Error::new(
             Code::Corrupt,
-            format!("the log of {} is missing: restore it from a copy of the warehouse", self.name()),
+            format!(
+                "the log of {} is missing: '{}' is not there, restore it from a copy of the warehouse",
+                self.name(),
+                self.root.commit(1)
+            ),
         )
     }
 }

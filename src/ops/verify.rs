@@ -4,7 +4,7 @@
 use super::Pin;
 use crate::auth::Privilege;
 use crate::catalog::TableName;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, ErrorKind, Result};
 use crate::log::{Log, Lsn, Snapshot, State};
 use crate::store::layout::{CheckpointName, parse_commit_name};
 use crate::store::{Digest, Digester, Path, Store};
@@ -31,9 +31,16 @@ pub struct Verified {
 /// # Errors
 /// [`Code::Corrupt`] names the objects that are damaged or missing; [`Code::PermissionDenied`]; what the store gives.
 pub async fn table(pin: &Pin, name: &TableName) -> Result<Verified> {
-    let table = pin.table_for(name, Privilege::Select).await?;
     let store = pin.warehouse().store();
     let mut damaged = Vec::new();
+    let table = match pin.table_for(name, Privilege::Select).await {
+        // The catalog may have lost its name.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            damaged.extend(commits(pin.warehouse().catalog(), pin.catalog().lsn).await?);
+            return Err(if damaged.is_empty() { error } else { damage(name, damaged) });
+        }
+        found => found?,
+    };
     let mut verified = Verified { commits: table.snapshot.lsn.get(), ..Verified::default() };
     damaged.extend(commits(&table.log, table.snapshot.lsn).await?);
     damaged.extend(checkpoints(&table.log, &table.snapshot).await?);
@@ -45,19 +52,23 @@ pub async fn table(pin: &Pin, name: &TableName) -> Result<Verified> {
         let path = entry.file.path(table.id);
         damaged.extend(data_file(store, &path, &entry.file).await?);
     }
-    if damaged.is_empty() {
-        return Ok(verified);
+    match damaged.is_empty() {
+        true => Ok(verified),
+        false => Err(damage(name, damaged)),
     }
+}
+
+fn damage(name: &TableName, mut damaged: Vec<String>) -> Error {
     let more = damaged.len().saturating_sub(NAMED);
     let also = if more > 0 { format!("; and {more} more") } else { String::new() };
     damaged.truncate(NAMED);
-    Err(Error::new(
+    Error::new(
         Code::Corrupt,
         format!(
             "table {name} is damaged: {}{also}. Copy these objects back from a replica or backup of the store",
             damaged.join("; ")
         ),
-    ))
+    )
 }
 
 /// What is wrong with the commits up to the head: each has a checksum, and names the one before by its digest; and behind
@@ -90,8 +101,11 @@ async fn commits<S: State>(log: &Log<S>, head: Lsn) -> Result<Vec<String>> {
     let listed = log.store().list(&log.root().log_folder()).await?;
     let later = listed.iter().filter_map(|object| parse_commit_name(object.location.filename()?)).max();
     // A commit that was made meanwhile follows the head; what is behind a gap was cut off.
-    if later.is_some_and(|later| later > head.get()) && log.read_commit(head.next()).await?.is_none() {
-        damaged.push(format!("'{}' is missing and later ones are there", log.root().commit(head.next().get())));
+    if let Some(later) = later.filter(|later| *later > head.get())
+        && log.read_commit(head.next()).await?.is_none()
+    {
+        let (missing, later) = (log.root().commit(head.next().get()), log.root().commit(later));
+        damaged.push(format!("'{missing}' is missing, and '{later}' is there"));
     }
     Ok(damaged)
 }

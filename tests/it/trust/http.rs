@@ -24,6 +24,19 @@ impl Request {
         })
     }
 
+    /// The target with its escapes undone.
+    pub fn path(&self) -> String {
+        let mut parts = self.target.split('%');
+        let mut path = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            match part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+                Some(byte) => path.extend([char::from(byte).to_string().as_str(), &part[2..]]),
+                None => path.extend(["%", part]),
+            }
+        }
+        path
+    }
+
     /// The head as it came.
     pub fn head(&self) -> String {
         format!("{} {} HTTP/1.1\r\n{}\r\n\r\n", self.method, self.target, self.headers.join("\r\n"))

@@ -176,7 +176,6 @@ pub fn options(kind: Kind, address: SocketAddr) -> Vec<(&'static str, String)> {
             ("aws_secret_access_key", "testtest".to_owned()),
         ],
         Kind::Azure => vec![
-            ("azure_storage_use_emulator", "true".to_owned()),
             ("azure_storage_endpoint", format!("http://{address}/{ACCOUNT}")),
             ("azure_storage_account_name", ACCOUNT.to_owned()),
             ("azure_storage_account_key", ACCOUNT_KEY.to_owned()),

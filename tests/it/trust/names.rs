@@ -162,7 +162,7 @@ async fn hostile_names_are_data_and_never_paths() {
         if place.taken(&format!("CREATE TABLE {id} (k BIGINT PRIMARY KEY, v STRING)")).await {
             place.ok(&format!("INSERT INTO {id} VALUES (1, {value})")).await;
             place.is(&format!("SELECT k FROM {id} VERSION AS OF 2 WHERE v = {value}"), &["1"]).await;
-            place.is(&format!("SELECT count(*) FROM history({value})"), &["2"]).await;
+            place.is(&format!("SELECT count(*) FROM history({})", text(&id)), &["2"]).await;
             place.ok(&format!("ALTER TABLE {id} RENAME TO renamed")).await;
             place.ok(&format!("ALTER TABLE renamed RENAME TO {id}")).await;
             place.ok(&format!("VERIFY TABLE {id}")).await;

@@ -184,7 +184,7 @@ impl Proxy {
         let next = Arc::new(Mutex::new(Wire::Good));
         let shared = Arc::clone(&next);
         let address = http::serve(move |request| {
-            let is_commit = request.method == "PUT" && request.target.replace("%2F", "/").contains("/_log/");
+            let is_commit = request.method == "PUT" && request.path().contains("/_log/");
             let wire = {
                 let mut next = shared.lock().unwrap();
                 let wire = if is_commit || *next == Wire::DropsCondition { *next } else { Wire::Good };
