@@ -1,12 +1,13 @@
 //! The trust programme: faults, crashes, races, corruption and hostile input (docs/reliability.md says what it promises).
 
 mod bit_rot;
+mod commit_model;
 mod fuzz;
 mod http;
 mod local_servers;
 mod names;
 mod panics;
-mod report;
+pub mod report;
 mod secrets;
 mod servers;
 mod targets;
