@@ -478,3 +478,28 @@ fn hostile_input_for_long() {
     paths(2_000_000);
     sql(50_000);
 }
+
+/// The bitmap of a file's rows was made before anybody had looked whether the file has them.
+#[tokio::test]
+async fn a_log_that_promises_half_a_trillion_rows_takes_no_memory() {
+    let contents = contents(LogRoot::Table(seed().table));
+    let mut lines: Vec<Value> = contents[1]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    let file = &mut lines.iter_mut().find(|line| line["action"] == "add").unwrap()["file"];
+    file["rows"] = json!(1_u64 << 39);
+    file["tombstones"] = json!(1);
+    file["row_groups"][0]["rows"] = json!(1_u64 << 39);
+    let content = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    targets::log_entry(content.as_bytes(), 0).await.unwrap();
+}
+
+/// It was taken for a table of which nothing is known, and each statement told of a bug.
+#[tokio::test]
+async fn a_checkpoint_that_lacks_its_table_is_ignored() {
+    let (_, lines) = checkpoint_lines();
+    let without: Vec<String> = lines.into_iter().filter(|line| !line.starts_with("table ")).collect();
+    targets::checkpoint(&targets::checkpoint_file(&without.join("\n")), 0).await.unwrap();
+}

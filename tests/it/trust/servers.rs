@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use datafusion_timetravel::log::CommitStatus;
-use datafusion_timetravel::store::testing::laws;
-use datafusion_timetravel::store::{Path, Store};
+use datafusion_timetravel::store::testing::{Fault, FaultStore, Op, Rule, laws};
+use datafusion_timetravel::store::{ObjectStore, Path, Store};
 use datafusion_timetravel::{Code, Error, TimeTravel};
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::memory::InMemory;
 
 use super::http::{self, Reply, Request, answer};
 use super::local_servers::{Kind, Server, builder, options, start, store, url};
@@ -317,4 +318,15 @@ async fn a_proxy_that_drops_the_condition_is_refused_at_create() {
     is_refused(builder(server.kind, proxy.address, "lake").build().await.unwrap()).await;
     assert!(store(server.kind, server.address, "lake").list(&Path::default()).await.unwrap().is_empty());
     report("unsafe proxies", &[("refused", 1)]);
+}
+
+/// CREATE TABLE AS wrote its data file before it found out that the store ignores put-if-absent.
+#[tokio::test]
+async fn an_unsafe_store_gets_no_data_file() {
+    let objects = Arc::new(InMemory::new());
+    let faults = FaultStore::new(Arc::clone(&objects) as _, 1);
+    faults.add(Rule::on(Op::Put).fault(Fault::IgnoreCondition));
+    is_refused(TimeTravel::with_store(Store::new(Arc::new(faults), Path::default())).await.unwrap()).await;
+    let left: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
