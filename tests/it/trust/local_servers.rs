@@ -126,7 +126,8 @@ fn try_start(kind: Kind) -> Option<Server> {
     let mut children = vec![];
     match kind {
         Kind::S3 => {
-            children.push(spawn(&python.join("moto_server"), &["-H", "127.0.0.1", "-p", &text], &folder)?);
+            let program = stores.join("s3.py").to_string_lossy().into_owned();
+            children.push(spawn(&python.join("python"), &[&program, &text], &folder)?);
             wait(address);
             ask(address, "PUT /bucket", "");
         }

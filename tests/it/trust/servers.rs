@@ -120,7 +120,7 @@ async fn processes_race(kind: Kind, processes: u64, each: u64) {
         files.iter().zip(0..).map(|(acks, n)| child(&server, "race", acks, 1 + n * 1_000_000, each)).collect();
     for mut child in children {
         let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
-        assert!(status.success(), "{status}");
+        assert!(status.success(), "{status}; VERIFY TABLE: {:?}", session.run("VERIFY TABLE t").await);
     }
     let mut acks = std::collections::BTreeMap::new();
     for file in &files {
