@@ -89,7 +89,8 @@ impl<A> Commit<A> {
 /// The commit and its file, given the file of the commit before where that is known.
 pub(super) fn encode<A: Serialize>(header: Header, actions: Vec<A>, before: Option<&Bytes>) -> Result<Commit<A>> {
     if actions.len() > MAX_ACTIONS {
-        let message = format!("a commit of {} changes is over the limit of {MAX_ACTIONS}: split the statement", actions.len());
+        let message =
+            format!("a commit of {} changes is over the limit of {MAX_ACTIONS}: split the statement", actions.len());
         return Err(Error::new(Code::InvalidArgument, message));
     }
     let mut out = Vec::with_capacity(512);

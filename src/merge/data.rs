@@ -174,7 +174,7 @@ impl DataFiles {
             check(&footer, file).map_err(|what| source.corrupt(file, what))?;
             Ok(Arc::new(footer))
         };
-        self.shared.footers.get_or_insert_async(&(file.id, with_index), load).await
+        self.shared.footers.get_or_insert_async(&(file.id, with_index), Box::pin(load)).await
     }
 
     /// All bytes of a small file, verified.
@@ -200,7 +200,9 @@ impl DataFiles {
             let bytes = self.whole(source, file).await?;
             return slice(&bytes, 0, &range).ok_or_else(|| source.corrupt(file, format!("it has no bytes {range:?}")));
         }
-        self.ensure_verified(source, file).await?;
+        if !self.trusts(file) {
+            Box::pin(self.ensure_verified(source, file)).await?;
+        }
         self.fetch(source, file, range).await
     }
 

@@ -96,7 +96,8 @@ impl Scanner {
         let filters = Filters::new(session, schema, request.filters)?;
         let files = self.files.verifying(request.verify);
         let chosen = Chosen::new(self, &request, &filters)?;
-        let pieces = chosen.pieces(self, &files, schema, &arrow, &filters, &wanted(schema, &projected, &filters.rest))?;
+        let pieces =
+            chosen.pieces(self, &files, schema, &arrow, &filters, &wanted(schema, &projected, &filters.rest))?;
         if pieces.files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }

@@ -69,13 +69,7 @@ impl Secrets {
 }
 
 /// The error of an operation on an object, for example `("read", "tables/…", …)`.
-pub(crate) fn store_failure(
-    store: &str,
-    secrets: &Secrets,
-    operation: &str,
-    path: &str,
-    error: &StoreError,
-) -> Error {
+pub(crate) fn store_failure(store: &str, secrets: &Secrets, operation: &str, path: &str, error: &StoreError) -> Error {
     let (code, advice) = match error {
         StoreError::NotFound { .. } => (Code::SnapshotGone, "the object does not exist"),
         StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => {
@@ -90,7 +84,10 @@ pub(crate) fn store_failure(
         StoreError::InvalidPath { .. } => (Code::InvalidArgument, "the store refuses the path"),
         _ => (Code::StoreUnavailable, local::advice(error).unwrap_or("the store failed; try again later")),
     };
-    Error::new(code, format!("cannot {operation} '{path}' in {store}: {advice} ({})", redact(&secrets.mask(&error.to_string()))))
+    Error::new(
+        code,
+        format!("cannot {operation} '{path}' in {store}: {advice} ({})", redact(&secrets.mask(&error.to_string()))),
+    )
 }
 
 /// The text without anything that may be a credential: queries and user names of URLs, values of well-known keys.

@@ -11,8 +11,8 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::error::{Code, Error, Result};
-use crate::store::local::{Durability, DurableLocalStore};
 use crate::store::failure::Secrets;
+use crate::store::local::{Durability, DurableLocalStore};
 use crate::store::{Store, cloud, failure};
 
 /// The in-memory stores that have a name, for the life of the process.

@@ -234,7 +234,8 @@ impl State for TableState {
                 }
                 "file" => {
                     let entry: FileEntry = row.decode()?;
-                    let wrong = |what| Error::new(Code::Corrupt, format!("a checkpoint's file {} {what}", entry.file.id));
+                    let wrong =
+                        |what| Error::new(Code::Corrupt, format!("a checkpoint's file {} {what}", entry.file.id));
                     entry.file.check().map_err(wrong)?;
                     state.files.insert(entry.file.id, Arc::new(entry));
                 }

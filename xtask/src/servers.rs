@@ -72,6 +72,7 @@ fn node(folder: &Path) -> Outcome {
     if let Err(error) = std::fs::create_dir_all(&modules) {
         return Outcome::Failed(format!("{} can't be made: {error}", modules.display()));
     }
-    let arguments = ["install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
+    let arguments =
+        ["install", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
     run(Command::new("npm").args(arguments).arg(&modules).arg(NODE))
 }

@@ -54,7 +54,9 @@ fn credentials_of_the_environment_are_never_printed() {
     ];
     let mut calls = 0;
     for root in ["s3://bucket/lake", "az://container/lake", "gs://bucket/lake", "s3://CANARY:CANARY@bucket/lake"] {
-        for sql in ["CREATE TABLE t (k BIGINT)", "SHOW ALL", "EXPLAIN SELECT 1", "COPY (SELECT 1) TO 's3://bucket/x.csv'"] {
+        for sql in
+            ["CREATE TABLE t (k BIGINT)", "SHOW ALL", "EXPLAIN SELECT 1", "COPY (SELECT 1) TO 's3://bucket/x.csv'"]
+        {
             calls += 1;
             let output = place.shell(&["--warehouse", root, "-c", sql]).envs(environment.clone()).output().unwrap();
             for text in [output.stdout, output.stderr] {
@@ -68,7 +70,11 @@ fn credentials_of_the_environment_are_never_printed() {
     let output = place.shell(&["-c", sql, "-c", "SHOW ALL"]).output().unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(!text.contains("CANARY"), "{text}");
-    let history = place.shell(&["-c", "CREATE TABLE t (k BIGINT)", "-c", "SELECT * FROM history('t')"]).envs(environment).output().unwrap();
+    let history = place
+        .shell(&["-c", "CREATE TABLE t (k BIGINT)", "-c", "SELECT * FROM history('t')"])
+        .envs(environment)
+        .output()
+        .unwrap();
     assert!(!String::from_utf8_lossy(&history.stdout).contains("CANARY"));
     assert_eq!(calls, 16);
 }

@@ -39,7 +39,7 @@ async fn a_row_number_counts_from_the_start_of_the_file_in_every_row_group() {
                 filters,
                 limit: None,
                 verify: crate::merge::Verify::Small,
-            row_ids: true,
+                row_ids: true,
             };
             let plan = scanner.plan(&ctx.state(), request).await.unwrap();
             let mut seen = 0;

@@ -292,9 +292,11 @@ async fn by_sql(world: &World, objects: &Arc<InMemory>, case: &Case, right: &[(S
     let lsn = parse_commit_name(name);
     let is_newest = lsn.is_some_and(|lsn| {
         let folder = target.as_ref().trim_end_matches(name);
-        world.files.keys().filter(|path| path.as_ref().starts_with(folder)).all(|path| {
-            path.filename().and_then(parse_commit_name).is_none_or(|other| other <= lsn)
-        })
+        world
+            .files
+            .keys()
+            .filter(|path| path.as_ref().starts_with(folder))
+            .all(|path| path.filename().and_then(parse_commit_name).is_none_or(|other| other <= lsn))
     });
     // A lost checkpoint is no damage; what nobody refers to isn't either; and of the newest commit nothing tells.
     let leaves_no_trace = match case.damage {
@@ -435,7 +437,11 @@ fn run(size: &Size) {
     });
     let mut counts = segments(size.segment_bits);
     done.into_iter().for_each(|other| counts.add(other));
-    println!("bit rot: {} bytes, {:.1} s", world.files.values().map(Bytes::len).sum::<usize>(), started.elapsed().as_secs_f64());
+    println!(
+        "bit rot: {} bytes, {:.1} s",
+        world.files.values().map(Bytes::len).sum::<usize>(),
+        started.elapsed().as_secs_f64()
+    );
     report(
         "bit rot",
         &[

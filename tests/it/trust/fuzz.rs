@@ -271,7 +271,11 @@ fn catalog_records(cases: u64) {
         for _ in 0..=rng.below(3) {
             lines.push(rng.pick(&actions).to_string());
         }
-        let content = if rng.chance(30) { lines.join("\n").into_bytes() } else { mutate_lines(lines.join("\n").as_bytes(), &mut rng) };
+        let content = if rng.chance(30) {
+            lines.join("\n").into_bytes()
+        } else {
+            mutate_lines(lines.join("\n").as_bytes(), &mut rng)
+        };
         let choice = rng.below(u64::MAX);
         async move { targets::catalog_record(&content, choice).await }
     });
@@ -282,7 +286,8 @@ fn checkpoint_lines() -> (Vec<u8>, Vec<String>) {
     use arrow::array::AsArray;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     let folder = LogRoot::Table(seed().table).checkpoints_folder();
-    let file = seed().files.iter().find(|(path, _)| path.prefix_matches(&folder)).map(|(_, file)| file.clone()).unwrap();
+    let file =
+        seed().files.iter().find(|(path, _)| path.prefix_matches(&folder)).map(|(_, file)| file.clone()).unwrap();
     let mut lines = vec![];
     for batch in ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().build().unwrap() {
         let batch = batch.unwrap();
@@ -337,7 +342,9 @@ fn data_files(cases: u64) {
             let from = if rng.chance(60) { bytes.len().saturating_sub(footer) } else { 0 };
             let at = from + rng.below((bytes.len() - from).max(1) as u64) as usize;
             match rng.chance(85) {
-                true if at < bytes.len() => bytes[at] = if rng.chance(50) { bytes[at] ^ (1 << rng.below(8)) } else { rng.below(256) as u8 },
+                true if at < bytes.len() => {
+                    bytes[at] = if rng.chance(50) { bytes[at] ^ (1 << rng.below(8)) } else { rng.below(256) as u8 }
+                }
                 _ => mutate_bytes(&mut bytes, &mut rng),
             }
         }
@@ -400,7 +407,30 @@ fn mutate_sql(corpus: &[String], rng: &mut Rng) -> String {
         words
     };
     let mut sql = words(rng.pick::<String>(corpus));
-    let odd = ["\0", "'", "\"", "`", "/*", "--", ";", "(", ")", "VERSION AS OF", "BETWEEN", "99999999999999999999", "-1", "\u{1f4a5}", "é", "$1", "?", "::", "''", "\\", "::x", "TIMESTAMP AS OF"];
+    let odd = [
+        "\0",
+        "'",
+        "\"",
+        "`",
+        "/*",
+        "--",
+        ";",
+        "(",
+        ")",
+        "VERSION AS OF",
+        "BETWEEN",
+        "99999999999999999999",
+        "-1",
+        "\u{1f4a5}",
+        "é",
+        "$1",
+        "?",
+        "::",
+        "''",
+        "\\",
+        "::x",
+        "TIMESTAMP AS OF",
+    ];
     for _ in 0..=rng.below(4) {
         let at = rng.below(sql.len().max(1) as u64) as usize;
         match rng.below(7) {

@@ -137,7 +137,8 @@ pub fn send(to: SocketAddr, head: &str, body: &[u8]) -> std::io::Result<(u16, Ve
     let lines = read_lines(&mut reader).ok_or_else(lost)?;
     let status: u16 = lines[0].split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(lost)?;
     let header = |name: &str| {
-        let found = lines.iter().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found =
+            lines.iter().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.trim().to_ascii_lowercase())
     };
     let mut bytes = vec![];

@@ -137,7 +137,8 @@ fn try_start(kind: Kind) -> Option<Server> {
             let more = ["--disableTelemetry", "--skipApiVersionCheck"];
             children.push(spawn(&azurite, &[&arguments[..], &more[..]].concat(), &folder)?);
             wait(address);
-            let made = Command::new(python.join("python")).arg(stores.join("container.py")).args([&text, "bucket"]).status();
+            let made =
+                Command::new(python.join("python")).arg(stores.join("container.py")).args([&text, "bucket"]).status();
             assert!(made.ok()?.success(), "no container could be made");
         }
         Kind::Google => {

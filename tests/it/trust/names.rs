@@ -246,7 +246,12 @@ async fn links_out_of_the_root_are_not_followed() {
         let table = std::fs::read_dir(lake.join("tables")).unwrap().next().unwrap().unwrap().file_name();
         let outside = place.dir.path().join("outside");
         let link = match part {
-            "file" => tree(&lake).into_iter().filter(|path| path.ends_with(".parquet")).map(|path| lake.join(path)).next().unwrap(),
+            "file" => tree(&lake)
+                .into_iter()
+                .filter(|path| path.ends_with(".parquet"))
+                .map(|path| lake.join(path))
+                .next()
+                .unwrap(),
             _ => lake.join(part.replace('*', &table.to_string_lossy())),
         };
         let aside = outside.join("moved");
@@ -259,13 +264,22 @@ async fn links_out_of_the_root_are_not_followed() {
             Err(error) => assert_ne!(error.code(), Code::Internal, "{part}: {error}"),
             Ok(tt) => {
                 let session = Session::with(tt).await;
-                for sql in ["SELECT * FROM victim", "INSERT INTO victim VALUES (2)", "CREATE TABLE n (k BIGINT)", "VACUUM", "VERIFY TABLE victim"] {
+                for sql in [
+                    "SELECT * FROM victim",
+                    "INSERT INTO victim VALUES (2)",
+                    "CREATE TABLE n (k BIGINT)",
+                    "VACUUM",
+                    "VERIFY TABLE victim",
+                ] {
                     cases += 1;
                     if let Err(error) = session.run(sql).await {
                         let ours = Error::find(&error).unwrap_or_else(|| panic!("{part}, {sql}: {error}"));
                         assert_ne!(ours.code(), Code::Internal, "{part}, {sql}: {ours}");
                     } else {
-                        assert!(!(sql.starts_with("SELECT * FROM victim") && part != "_catalog"), "{part}: {sql} read through the link");
+                        assert!(
+                            !(sql.starts_with("SELECT * FROM victim") && part != "_catalog"),
+                            "{part}: {sql} read through the link"
+                        );
                     }
                 }
                 session.tt.flush().await;

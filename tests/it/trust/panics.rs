@@ -71,6 +71,9 @@ pub fn on_threads<T: Send>(threads: usize, stack: usize, work: impl Fn(usize) ->
             thread.spawn_scoped(scope, move || work(number)).unwrap()
         };
         let running: Vec<_> = (0..threads).map(spawn).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }

@@ -251,7 +251,8 @@ async fn no_error_trace_or_debug_tells_a_credential() {
     drop(guard);
     let traced = traced.0.lock().unwrap().clone();
     // Our own events, and those of the client: what its transport says of the bytes on the wire is not ours to change.
-    let lines: Vec<&str> = traced.lines().filter(|line| line.contains("timetravel") || line.contains("object_store")).collect();
+    let lines: Vec<&str> =
+        traced.lines().filter(|line| line.contains("timetravel") || line.contains("object_store")).collect();
     clean("a trace", &lines.join("\n"));
     assert!(errors >= 200, "only {errors} error paths");
     report("secrets", &[("error paths", errors), ("traced lines", lines.len() as u64), ("hits", 0)]);

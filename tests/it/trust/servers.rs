@@ -240,7 +240,11 @@ async fn ambiguous_puts(kind: Kind) {
     let mut value = 10;
     let mut cases = 0;
     for wire in Wire::ONCE {
-        for (sql, adds) in [("INSERT INTO t VALUES (4, 40)", 0), ("UPDATE t SET v = v + 1 WHERE k = 1", 1), ("DELETE FROM t WHERE k = 4", 0)] {
+        for (sql, adds) in [
+            ("INSERT INTO t VALUES (4, 40)", 0),
+            ("UPDATE t SET v = v + 1 WHERE k = 1", 1),
+            ("DELETE FROM t WHERE k = 4", 0),
+        ] {
             proxy.set(wire);
             session.ok(sql).await;
             version += 1;
@@ -248,7 +252,11 @@ async fn ambiguous_puts(kind: Kind) {
             cases += 1;
             assert_eq!(*proxy.next.lock().unwrap(), Wire::Good, "{kind:?}, {wire:?}: {sql} put no commit");
             for session in [&session, &direct] {
-                assert_eq!(session.number("SELECT get_latest_version('t')").await, version, "{kind:?}, {wire:?}: {sql}");
+                assert_eq!(
+                    session.number("SELECT get_latest_version('t')").await,
+                    version,
+                    "{kind:?}, {wire:?}: {sql}"
+                );
                 assert_eq!(session.number("SELECT v FROM t WHERE k = 1").await, value, "{kind:?}, {wire:?}: {sql}");
             }
         }

@@ -146,7 +146,8 @@ pub async fn use_all(files: &Files, choice: u64) -> Result<(), String> {
             tt.flush().await;
         }
     }
-    let is_ours = |path: &str| path.is_empty() || ["_catalog", "tables", "_probe"].iter().any(|own| path.starts_with(own));
+    let is_ours =
+        |path: &str| path.is_empty() || ["_catalog", "tables", "_probe"].iter().any(|own| path.starts_with(own));
     match counts.trace().iter().find(|call| !is_ours(call.path.as_ref()) || call.path.as_ref().contains("..")) {
         Some(call) => Err(format!("a request outside of the warehouse: {call:?}")),
         None => Ok(()),
@@ -217,7 +218,11 @@ pub fn first_data_file() -> Bytes {
 fn commit_of_data() -> Vec<Value> {
     let file = &seed().files[&LogRoot::Table(seed().table).commit(2)];
     let lines = content(file);
-    lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+    lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
 }
 
 fn named_file(lines: &[Value]) -> (Path, usize) {
