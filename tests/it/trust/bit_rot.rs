@@ -5,8 +5,7 @@
 //! there the table may be as it was before them, and nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,54 +20,10 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use super::damage::{Case, Damage, Files, flips, whole_files};
 use super::panics::{Panics, STACK, on_threads, runtime, watched};
 use super::report::report;
 use crate::lake::{Session, store, table_id};
-
-/// Every object by its path.
-type Files = BTreeMap<Path, Bytes>;
-
-/// What is done to one file.
-#[derive(Debug, Clone)]
-enum Damage {
-    Flip { byte: usize, bit: u8 },
-    Drop,
-    Cut(usize),
-    Grow,
-    CopyTo(Path),
-}
-
-/// A damaged file.
-#[derive(Debug, Clone)]
-struct Case {
-    path: Path,
-    damage: Damage,
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} of {}", self.damage, self.path)
-    }
-}
-
-impl Case {
-    /// Where something changes, and the bytes that are there then.
-    fn apply(&self, files: &Files) -> (Path, Option<Bytes>) {
-        let whole = &files[&self.path];
-        let changed = match &self.damage {
-            Damage::Flip { byte, bit } => {
-                let mut bytes = whole.to_vec();
-                bytes[*byte] ^= 1 << bit;
-                bytes.into()
-            }
-            Damage::Drop => return (self.path.clone(), None),
-            Damage::Cut(length) => whole.slice(..*length),
-            Damage::Grow => [whole.as_ref(), b"\n"].concat().into(),
-            Damage::CopyTo(other) => return (other.clone(), Some(whole.clone())),
-        };
-        (self.path.clone(), Some(changed))
-    }
-}
 
 /// The table `t` of five versions, `u` of nine with a checkpoint at the seventh, and what each must answer.
 struct World {
@@ -348,40 +303,6 @@ async fn by_log<S: State>(
     }
 }
 
-/// Every `step`-th bit of the files, each file beginning elsewhere.
-fn flips<'a>(files: impl Iterator<Item = (&'a Path, &'a Bytes)>, step: usize) -> Vec<Case> {
-    let mut cases = vec![];
-    for (number, (path, bytes)) in files.enumerate() {
-        let of_file = (number * 7 % step..bytes.len() * 8).step_by(step);
-        cases.extend(of_file.map(|at| Case {
-            path: path.clone(),
-            damage: Damage::Flip { byte: at / 8, bit: u8::try_from(at % 8).unwrap() },
-        }));
-    }
-    cases
-}
-
-/// Every file lost, empty, cut, grown, and put in the place of another of its folder and behind the last.
-fn whole_files(files: &Files, cuts: usize) -> Vec<Case> {
-    let mut cases = vec![];
-    for (path, bytes) in files {
-        let mut damage = vec![Damage::Drop, Damage::Grow];
-        let cuts: BTreeSet<usize> = (0..cuts).map(|n| bytes.len() * n / cuts).chain([bytes.len() - 1]).collect();
-        damage.extend(cuts.into_iter().map(Damage::Cut));
-        let name = path.filename().unwrap();
-        let folder = path.as_ref().trim_end_matches(name);
-        let beside: Vec<&Path> = files.keys().filter(|other| other.as_ref().starts_with(folder)).collect();
-        damage.extend(beside.iter().filter(|other| **other != path).map(|other| Damage::CopyTo((*other).clone())));
-        if let Some(last) = beside.iter().filter_map(|other| parse_commit_name(other.filename()?)).max() {
-            for free in [last + 1, last + 2] {
-                damage.push(Damage::CopyTo(Path::from(format!("{folder}{free:016}.json"))));
-            }
-        }
-        cases.extend(damage.into_iter().map(|damage| Case { path: path.clone(), damage }));
-    }
-    cases
-}
-
 /// How much is done.
 struct Size {
     /// Of so many bits of a log's file one is flipped, for the log itself.
@@ -488,7 +409,7 @@ fn segments(step: usize) -> Counts {
 
 #[test]
 fn damage_is_told_or_harmless() {
-    run(&Size { log_bits: 16, sql_bits: 4096, data_bits: 160, segment_bits: 4096, cuts: 3 });
+    run(&Size { log_bits: 16, sql_bits: 8192, data_bits: 320, segment_bits: 8192, cuts: 2 });
 }
 
 #[test]

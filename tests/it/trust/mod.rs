@@ -2,9 +2,11 @@
 
 mod bit_rot;
 mod commit_model;
+mod damage;
 mod fuzz;
 mod http;
 mod local_servers;
+mod mutate;
 mod names;
 mod panics;
 pub mod report;
