@@ -88,6 +88,17 @@ pub(super) async fn is_taken_by_a_dropped_table(pin: &Pin, name: &TableName) -> 
     }
 }
 
+/// Refuses a store without put-if-absent, before anything is written for the first table of a warehouse.
+///
+/// # Errors
+/// [`Code::UnsafeStore`]; what the store gives.
+pub async fn ensure_safe(pin: &Pin) -> Result<()> {
+    match pin.catalog().is_empty() {
+        true => pin.warehouse().store().ensure_safe().await,
+        false => Ok(()),
+    }
+}
+
 /// Creates the table with this content in one version.
 ///
 /// # Errors
@@ -97,9 +108,7 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
         return Ok(());
     }
     let warehouse = pin.warehouse();
-    if pin.catalog().is_empty() {
-        warehouse.store().ensure_safe().await?;
-    }
+    ensure_safe(pin).await?;
     let mut actions = vec![Action::Create(Box::new(CreateTable {
         id: table.id,
         name: table.name.to_string(),

@@ -27,8 +27,13 @@ macro_rules! connect {
         let no_retries = object_store::RetryConfig { max_retries: 0, ..object_store::RetryConfig::default() };
         let log = builder.clone().with_retry(no_retries).build().map_err(|error| refused($what, $options, &error))?;
         let data = builder.build().map_err(|error| refused($what, $options, &error))?;
-        Ok(Clients { data: Arc::new(data), log: Arc::new(log) })
+        Ok(Clients { data: quiet(data, $url), log: quiet(log, $url) })
     }};
+}
+
+#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+fn quiet(client: impl ObjectStore, url: &Url) -> Arc<dyn ObjectStore> {
+    Arc::new(crate::store::quiet::Quiet { client: Arc::new(client), name: url.as_str().to_owned() })
 }
 
 #[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]

@@ -31,6 +31,8 @@ pub mod layout;
 pub mod local;
 mod open;
 pub mod probe;
+#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+mod quiet;
 #[doc(hidden)]
 pub mod testing;
 
@@ -40,7 +42,7 @@ pub use id::{CommitId, FileId, PartitionId, TableId};
 pub use ids::{Ids, RandomIds, SeededIds};
 pub use local::{Durability, DurableLocalStore};
 
-use failure::store_failure;
+use failure::{Secrets, store_failure};
 use testing::Bug;
 
 /// A warehouse's place in an object store, with the clock and the ids that go with it. Clones are cheap and share it.
@@ -59,10 +61,12 @@ pub struct Store {
     safe: Arc<OnceCell<()>>,
 }
 
+#[derive(Clone)]
 struct Place {
     root: Path,
     name: String,
     url: String,
+    secrets: Secrets,
 }
 
 /// A put-if-absent was done: the object is there, and it is ours.
@@ -109,16 +113,16 @@ impl Store {
     pub fn new(store: Arc<dyn ObjectStore>, root: Path) -> Self {
         // The store's own text may hold a URL with user information.
         let name = failure::redact(&format!("{store}/{root}"));
-        Self::at(store, root, name)
+        Self::at(store, root, name, Secrets::of(&[]))
     }
 
-    fn at(store: Arc<dyn ObjectStore>, root: Path, name: String) -> Self {
+    fn at(store: Arc<dyn ObjectStore>, root: Path, name: String, secrets: Secrets) -> Self {
         let url = fresh_url(&name);
         Self {
             log: Arc::clone(&store),
             data: store,
             local: None,
-            place: Arc::new(Place { root, name, url }),
+            place: Arc::new(Place { root, name, url, secrets }),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             safe: Arc::default(),
@@ -150,7 +154,7 @@ impl Store {
     /// Registers under another URL in DataFusion, for a process that reads plans of another process.
     #[must_use]
     pub fn with_store_url(mut self, url: impl Into<String>) -> Self {
-        self.place = Arc::new(Place { root: self.place.root.clone(), name: self.place.name.clone(), url: url.into() });
+        self.place = Arc::new(Place { url: url.into(), ..self.place.as_ref().clone() });
         self
     }
 }
@@ -289,6 +293,27 @@ impl Store {
         }
     }
 
+    /// The whole object, if it exists; one of more than `limit` bytes is [`Code::Corrupt`], and isn't read.
+    pub(crate) async fn read_up_to(&self, path: &Path, limit: u64) -> Result<Option<Bytes>> {
+        let found = match self.data.get(&self.full_path(path)).await {
+            Ok(found) if found.meta.size > limit => {
+                let message = format!(
+                    "'{path}' in {} has {} bytes, and {limit} are the most it can have: it is damaged, restore it from elsewhere",
+                    self.name(),
+                    found.meta.size
+                );
+                return Err(Error::new(Code::Corrupt, message));
+            }
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failure("read", path, &error)),
+        }
+    }
+
     /// The bytes of a range of an object that is known to exist, all of them.
     pub async fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Bytes> {
         if range.is_empty() {
@@ -351,7 +376,7 @@ impl Store {
     }
 
     pub(crate) fn failure(&self, operation: &str, path: &Path, error: &StoreError) -> Error {
-        store_failure(self.name(), operation, path.as_ref(), error)
+        store_failure(self.name(), &self.place.secrets, operation, path.as_ref(), error)
     }
 }
 

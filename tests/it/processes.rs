@@ -17,10 +17,10 @@ use rand::{Rng, SeedableRng};
 use super::lake::Session;
 use super::trust::report::report;
 
-const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
-const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
-const FIRST: &str = "TIMETRAVEL_CHILD_FIRST_KEY";
-const COUNT: &str = "TIMETRAVEL_CHILD_COUNT";
+pub const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
+pub const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
+pub const FIRST: &str = "TIMETRAVEL_CHILD_FIRST_KEY";
+pub const COUNT: &str = "TIMETRAVEL_CHILD_COUNT";
 
 fn seed() -> u64 {
     let seed = std::env::var("TIMETRAVEL_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a number"));

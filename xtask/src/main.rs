@@ -4,7 +4,9 @@
 //! commands share one set of features and nothing is built twice.
 #![allow(clippy::print_stdout, reason = "it reports to the terminal")]
 
+mod deny;
 mod features;
+mod servers;
 mod suite;
 mod task;
 mod trust;
@@ -26,6 +28,8 @@ Commands:
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
   trust [--long]                  the trust programme and its counts; --long: at sizes that take hours
   requirements                    which rules of docs/spec/requirements.md tests cite
+  servers                         installs object-store servers for the tests, below the target directory
+  deny                            checks licences, sources and advisories of all dependencies
   features                        compares the features of the shell's build with those of the workspace's";
 
 fn main() -> ExitCode {
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),
         ["features"] => features::compare(),
+        ["servers"] => servers::ready(task::Install::Yes),
+        ["deny"] => deny::check(task::Install::Yes),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
