@@ -1,3 +1,8 @@
 //! The trust programme: faults, crashes, races, corruption and hostile input (docs/reliability.md says what it promises).
 
+mod disk_full;
+mod disk_model;
+mod fsync_errors;
+mod power_loss;
 mod report;
+mod strace;
