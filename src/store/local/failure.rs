@@ -106,7 +106,6 @@ fn outcome(path: &FsPath, source: io::Error, named: bool) -> Error {
     let message = format!("the disk failed to persist {}", path.display());
     Error::Generic { store: STORE, source: Box::new(OutcomeUnknown { message, source, named }) }
 }
-}
 
 /// Something that this store refuses to do.
 pub(super) fn refused(message: String) -> Error {

@@ -3,6 +3,8 @@
 mod disk_full;
 mod disk_model;
 mod fsync_errors;
+mod history;
 mod power_loss;
+mod processes;
 mod report;
 mod strace;

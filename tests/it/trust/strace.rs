@@ -101,13 +101,13 @@ fn parse(text: &str, below: &Path) -> Vec<Event> {
             "rename" | "renameat" | "renameat2" if !failed => Event::Rename { from: quoted[0].into(), to: quoted[1].into() },
             _ => continue,
         };
-        let path = match &event {
+        let path: &Path = match &event {
             Event::MakeFolder(path) | Event::Create(path) | Event::SyncFile(path) | Event::SyncFolder(path) => path,
             Event::Write { path, .. } | Event::Link { to: path, .. } | Event::Rename { to: path, .. } => path,
             Event::Remove(_) | Event::Acknowledged(_) => below,
         };
         // The folder in which the root lies is synced too, as it got a name.
-        if !path.starts_with(below) && Some(path.as_path()) != below.parent() {
+        if !path.starts_with(below) && Some(path) != below.parent() {
             continue;
         }
         match call.contains("<unfinished") && matches!(event, Event::SyncFile(_) | Event::SyncFolder(_)) {
