@@ -29,6 +29,10 @@ pub enum Effect {
     Overwrite(Vec<(i64, i64)>),
     /// Brings back the rows of a version.
     Restore(u64),
+    /// Takes all rows away, with the table.
+    Drop,
+    /// Brings back what the last drop took.
+    Undrop,
     /// Changes no row.
     Nothing,
 }
@@ -114,7 +118,9 @@ pub fn apply(effect: &Effect, rows: &Rows, at: impl Fn(u64) -> Option<Rows>) -> 
         }
         Effect::Overwrite(put) => rows = put.iter().copied().collect(),
         Effect::Restore(version) => rows = at(*version)?,
-        Effect::Nothing => {}
+        Effect::Drop => rows.clear(),
+        // Which drop it undoes is known to the replay only.
+        Effect::Undrop | Effect::Nothing => {}
     }
     Some(rows)
 }
@@ -324,6 +330,7 @@ fn chain(name: &str, commits: &[&Commit]) -> Vec<String> {
 
 fn replay(name: &str, log: &mut Log<'_>, tags: &HashMap<&str, &Statement>, wrong: &mut Vec<String>) {
     log.rows.push(Rows::new());
+    let mut dropped = None;
     for commit in &log.commits {
         let statement = tags.get(commit.tag.as_str());
         let effect = match statement {
@@ -336,6 +343,15 @@ fn replay(name: &str, log: &mut Log<'_>, tags: &HashMap<&str, &Statement>, wrong
             }
         };
         let last = log.rows.last().unwrap();
+        let before = log.rows.len() as u64 - 1;
+        let effect = match (effect, dropped) {
+            (Effect::Drop, _) => {
+                dropped = Some(before);
+                Effect::Drop
+            }
+            (Effect::Undrop, Some(version)) => Effect::Restore(version),
+            (effect, _) => effect,
+        };
         match apply(&effect, last, |version| log.rows.get(version as usize).cloned()) {
             Some(rows) => log.rows.push(rows),
             None => return wrong.push(format!("{name} at {}: {effect:?} of what is not there yet", commit.version)),
@@ -344,7 +360,7 @@ fn replay(name: &str, log: &mut Log<'_>, tags: &HashMap<&str, &Statement>, wrong
 }
 
 impl Effect {
-    /// For a record in text.
+    /// What it is called in a record.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Put(rows) => json!({ "put": rows }),
@@ -353,6 +369,8 @@ impl Effect {
             Self::Merge(rows) => json!({ "merge": rows }),
             Self::Overwrite(rows) => json!({ "overwrite": rows }),
             Self::Restore(version) => json!({ "restore": version }),
+            Self::Drop => json!({ "drop": true }),
+            Self::Undrop => json!({ "undrop": true }),
             Self::Nothing => json!({}),
         }
     }
@@ -370,6 +388,8 @@ impl Effect {
                 "overwrite" => Self::Overwrite(pairs(value)),
                 "delete" => Self::Delete(value.as_array().unwrap().iter().map(|key| key.as_i64().unwrap()).collect()),
                 "restore" => Self::Restore(value.as_u64().unwrap()),
+                "drop" => Self::Drop,
+                "undrop" => Self::Undrop,
                 other => panic!("no effect is called {other}"),
             },
         }
@@ -464,7 +484,7 @@ mod tests {
                 // The put ended before the transfer began, which is before it in the log.
                 (h.statements[2].start, h.statements[2].end) = (8, Some(9));
             }),
-            ("a read of t", |h| drop(h.reads[0].rows.insert(9, 9))),
+            ("a read of t", |h| h.reads[0].rows.extend([(9, 9)])),
             ("a read of t", |h| h.reads[1].version = Some(4)),
             ("a read of t", |h| h.reads[2].rows = [(1, 50), (2, 50)].into()),
             ("a read of t", |h| h.reads[3] = read(None, &[(1, 43), (2, 57), (3, 1)], 3, 3)),
@@ -492,6 +512,8 @@ mod tests {
             Effect::Merge(vec![(1, 1), (2, 2)]),
             Effect::Overwrite(vec![(1, 1)]),
             Effect::Restore(7),
+            Effect::Drop,
+            Effect::Undrop,
             Effect::Nothing,
         ] {
             assert_eq!(Effect::from_json(&effect.to_json()), effect);

@@ -24,7 +24,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::history::{self, Commit, Effect, History, Outcome, Read, Rows, Statement};
+use super::history::{Commit, Effect, History, Outcome, Read, Rows, Statement};
 use super::report::report;
 use crate::lake::{Session, ours, store, table_id};
 
@@ -144,7 +144,7 @@ impl Actor {
                 return;
             }
             let sql = format!("RESTORE TABLE {} ('id'='{}')", words[0], words[1]);
-            if self.run(None, Effect::Nothing, true, &sql).await.is_ok() {
+            if self.run(Some("main"), Effect::Undrop, true, &sql).await.is_ok() {
                 return;
             }
         }
@@ -240,7 +240,7 @@ impl Actor {
                 }
             }
             78 => {
-                let _ = self.run(None, Effect::Nothing, false, &format!("DROP TABLE {t}")).await;
+                let _ = self.run(Some("main"), Effect::Drop, false, &format!("DROP TABLE {t}")).await;
                 self.undrop().await;
             }
             79..90 => self.names().await,
@@ -313,6 +313,19 @@ async fn child() {
     }
 }
 
+/// Processes that end before the warehouse goes from under them, also where a test fails.
+#[derive(Default)]
+struct Children(Vec<Child>);
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// A warehouse on disk, and the record of what is done to it.
 struct Scene {
     folder: tempfile::TempDir,
@@ -363,6 +376,8 @@ impl Scene {
             .env(SEED, seed.to_string())
             .env(COMMITS, commits.to_string())
             .env(SECONDS, seconds.to_string())
+            // A thread of a test has 2 MiB, which a plan in a build without optimisation may need all of.
+            .env("RUST_MIN_STACK", (32 << 20).to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
@@ -493,10 +508,13 @@ fn seed() -> u64 {
 
 async fn race(processes: u64, each: u64, seconds: u64) -> u64 {
     let scene = Scene::new(seed()).await;
-    let children: Vec<Child> =
-        (0..processes).map(|p| scene.start(&format!("p{p}"), scene.seed ^ (p + 1), each, seconds)).collect();
-    for mut child in children {
-        let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    let started = Instant::now();
+    let mut children = Children::default();
+    for p in 0..processes {
+        children.0.push(scene.start(&format!("p{p}"), scene.seed ^ (p + 1), each, seconds));
+    }
+    for child in &mut children.0 {
+        let status = tokio::task::block_in_place(|| child.wait().unwrap());
         assert!(status.success(), "TIMETRAVEL_SEED={}: {status}", scene.seed);
     }
     let history = scene.check(30).await;
@@ -504,7 +522,7 @@ async fn race(processes: u64, each: u64, seconds: u64) -> u64 {
     for statement in &history.statements {
         *outcomes.entry(format!("{:?}", statement.outcome).to_lowercase()).or_default() += 1;
     }
-    println!("{} commits, {} reads, {outcomes:?}", history.commits.len(), history.reads.len());
+    println!("{:?}: {} commits, {} reads, {outcomes:?}", started.elapsed(), history.commits.len(), history.reads.len());
     let commits = history.commits.len() as u64;
     report(
         "processes",
@@ -537,15 +555,17 @@ async fn kill(kills: u64, at_a_time: u64) {
     let mut killed = 0;
     while killed < kills {
         let before = std::fs::metadata(scene.record()).unwrap().len();
-        let mut children: Vec<Child> =
-            (0..at_a_time).map(|n| scene.start(&format!("k{}", killed + n), random.random(), u64::MAX, 60)).collect();
+        let mut children = Children::default();
+        for n in 0..at_a_time {
+            children.0.push(scene.start(&format!("k{}", killed + n), random.random(), u64::MAX, 60));
+        }
         // Every fifth time they die wherever they are while they start; else after one has done something.
         let started = Instant::now();
         while !(killed / at_a_time).is_multiple_of(5) && std::fs::metadata(scene.record()).unwrap().len() == before {
             assert!(started.elapsed() < Duration::from_secs(60), "the children do nothing");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        for child in &mut children {
+        for child in &mut children.0 {
             tokio::time::sleep(Duration::from_micros(random.random_range(0..150_000))).await;
             assert!(child.try_wait().unwrap().is_none(), "TIMETRAVEL_SEED={}: a child ended by itself", scene.seed);
             child.kill().unwrap();
@@ -581,7 +601,7 @@ async fn a_record_that_lies_is_noticed() {
     let id = table_id(super::power_loss::local(Path::new(&scene.lake()), Durability::Full), "main").await;
     assert!(good.commits.iter().any(|commit| commit.log == id.to_string()));
     let mut record = OpenOptions::new().append(true).open(scene.record()).unwrap();
-    let put = history::Effect::Put(vec![(1, 1)]).to_json();
+    let put = Effect::Put(vec![(1, 1)]).to_json();
     writeln!(record, "{}", json!({ "start": "x", "log": "main", "effect": put, "nothing": false })).unwrap();
     writeln!(record, "{}", json!({ "end": "x", "outcome": "done" })).unwrap();
     assert!(scene.history().await.violations().iter().any(|text| text.contains("nowhere")));
