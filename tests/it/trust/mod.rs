@@ -7,4 +7,7 @@ mod history;
 mod power_loss;
 mod processes;
 mod report;
+mod simulation;
+mod slow_store;
 mod strace;
+mod virtual_time;

@@ -486,7 +486,7 @@ impl Scene {
     }
 }
 
-async fn commits_of<S: State>(log: &Log<S>, commits: &mut Vec<Commit>) {
+pub async fn commits_of<S: State>(log: &Log<S>, commits: &mut Vec<Commit>) {
     let mut lsn = Lsn::FIRST;
     while let Some(commit) = log.read_commit(lsn).await.unwrap() {
         commits.push(Commit {

@@ -121,7 +121,7 @@ impl ObjectStore for SlowStore {
             store.note(Op::List, &prefix.clone().unwrap_or_default(), 0);
             let listed: Vec<Result<ObjectMeta>> = store.inner.list(prefix.as_ref()).collect().await;
             store.wait().await;
-            Ok(futures::stream::iter(listed))
+            Ok::<_, object_store::Error>(futures::stream::iter(listed))
         }
         .into_stream()
         .try_flatten()
