@@ -134,7 +134,7 @@ pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
         }
     };
     warehouse.catalog().commit(base, options, plan).await?;
-    follow_up(note_rename(warehouse, &table).await, "the table's log lacks the RENAME")
+    follow_up(note_rename(warehouse, &table).await, "the table's log lacks the RENAME").map(|_| ())
 }
 
 /// Notes in the table's log the name that the catalog gave it, where that is missing: whoever renamed it may have

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::apply::apply;
+use super::follow_up::follow_up;
 use super::changes::{self, ObjectChange, Words};
 use super::{Pin, PinnedTable, Warehouse, create, drop, plan, retention, schema};
 use crate::auth::{Caller, Privilege, Target};
@@ -15,7 +16,8 @@ use crate::log::{Attempt, CommitOptions, Lsn, Operation};
 use crate::store::{PartitionId, TableId};
 use crate::table::TableSnapshot;
 
-/// Brings back a dropped table: id, history, properties and lifecycle are its own still (R110, R124).
+/// Brings back a dropped table: id, history, properties and lifecycle are its own still (R110, R124). Gives the LSN of the
+/// RESTORE in its log; none where it is left to the next statement on the table to note it there.
 ///
 /// # Errors
 /// [`Code::TableNotFound`] for an id that no table of the name has; [`Code::TableExists`] where it isn't dropped or the
@@ -40,8 +42,12 @@ pub async fn table(pin: &Pin, name: &TableName, id: TableId) -> Result<Option<Ls
     let options = warehouse.commit_options(pin.caller(), Operation::Restore);
     let catalog = warehouse.catalog().snapshot().await?;
     warehouse.catalog().commit(catalog, options, plan).await?;
-    let head = table.log.snapshot().await?;
-    Ok(finish(warehouse, id, &head).await?.map(|finished| finished.lsn))
+    let finished = async {
+        let head = table.log.snapshot().await?;
+        finish(warehouse, id, &head).await
+    };
+    let finished = follow_up(finished.await, "the table's log lacks the RESTORE")?.flatten();
+    Ok(finished.map(|snapshot| snapshot.lsn))
 }
 
 /// What [`table`] would change; nothing is committed.

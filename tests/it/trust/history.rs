@@ -63,6 +63,10 @@ pub struct Statement {
     pub outcome: Outcome,
     /// Whether it may be done without a commit, as a compaction may that finds nothing to do.
     pub may_do_nothing: bool,
+    /// Whether it is done whole or not at all. A clean-up makes several commits, and may fail between them.
+    pub atomic: bool,
+    /// What it said when it failed.
+    pub said: String,
 }
 
 /// A commit, as the log has it.
@@ -173,7 +177,7 @@ impl History {
             }
         }
         let none = BTreeMap::new();
-        for statement in &self.statements {
+        for statement in self.statements.iter().filter(|statement| statement.atomic) {
             let Statement { tag, outcome, .. } = statement;
             let found = found.get(tag.as_str()).unwrap_or(&none);
             if let Some((log, versions)) = found.iter().find(|(_, versions)| versions.len() > 1) {
@@ -187,7 +191,9 @@ impl History {
                 Outcome::Done if !there && !self.needed_no_commit(statement, logs) => {
                     wrong.push(format!("{tag} was acknowledged and is nowhere: {statement:?}"));
                 }
-                Outcome::Failed if !found.is_empty() => wrong.push(format!("{tag} failed and is there: {found:?}")),
+                Outcome::Failed if !found.is_empty() => {
+                    wrong.push(format!("{tag} failed and is there: {found:?}: {}", statement.said));
+                }
                 Outcome::Unknown(Some(settled)) if *settled != there => {
                     wrong.push(format!("{tag} was settled as {settled} and is there: {there}"));
                 }
@@ -403,7 +409,7 @@ mod tests {
     fn statement(tag: &str, effect: Effect, start: u64, end: u64) -> Statement {
         let tag = tag.to_owned();
         let (log, end) = (Some("t".to_owned()), Some(end));
-        Statement { tag, log, effect, start, end, outcome: Outcome::Done, may_do_nothing: false }
+        Statement { tag, log, effect, start, end, outcome: Outcome::Done, may_do_nothing: false, atomic: true, said: String::new() }
     }
 
     fn commit(version: u64, tag: &str) -> Commit {

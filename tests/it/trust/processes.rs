@@ -108,7 +108,7 @@ impl Actor {
                     | Code::TableNotFound
                     | Code::NotRestorable
                     | Code::SchemaNotSame
-                    | Code::VersionOutOfRange => json!({ "end": tag, "outcome": "failed" }),
+                    | Code::VersionOutOfRange => json!({ "end": tag, "outcome": "failed", "said": error.to_string() }),
                     code => panic!("{}: {sql}: {code:?}: {error}", self.name),
                 };
                 (outcome, Some(error.code()))
@@ -431,10 +431,13 @@ impl Scene {
                     end: None,
                     outcome: Outcome::Lost,
                     may_do_nothing: line["nothing"].as_bool().unwrap(),
+                    atomic: true,
+                    said: String::new(),
                 });
             } else if let Some(tag) = tag("end") {
                 let statement = &mut history.statements[open[&tag]];
                 statement.end = Some(moment);
+                statement.said = line["said"].as_str().unwrap_or_default().to_owned();
                 statement.outcome = match line["outcome"].as_str().unwrap() {
                     "done" => Outcome::Done,
                     "failed" => Outcome::Failed,
