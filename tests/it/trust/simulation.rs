@@ -29,7 +29,7 @@ use datafusion_timetravel::store::{
     Clock, CommitId, Digest, FileId, Ids, ObjectStore, Path, SeededIds, Store, TableId, Timestamp,
 };
 use datafusion_timetravel::table::{
-    DataFile, FileEntry, FileKind, PartitionFilter, PartitionValues, Precondition, TableLog, TableSchema,
+    Action, DataFile, FileEntry, FileKind, PartitionFilter, PartitionValues, Precondition, TableLog, TableSchema,
 };
 use datafusion_timetravel::write::WrittenFile;
 use datafusion_timetravel::{Code, Error, TimeTravel, UnknownCommit};
@@ -521,10 +521,30 @@ impl Actor {
         if head.state.info().unwrap().purged.is_some_and(|purged| purged > table.snapshot.lsn) {
             return true;
         }
-        let Some(ended) = head.state.file(file).unwrap().visible.last().unwrap().until else { return false };
-        let ended = log.info(&head, ended).await.unwrap().time;
+        // The entry itself may have been swept; the commits are there.
+        let (mut ended, mut lsn) = (None, Lsn::FIRST);
+        while let Some(commit) = log.read_commit(lsn).await.unwrap() {
+            for action in &commit.actions {
+                match action {
+                    // A file that no version reads may still be counted; that keeps it for ranges that begin before it.
+                    Action::Close { file: closed, .. } if *closed == file => ended = ended.or(Some(commit.header.time)),
+                    Action::Reopen { file: reopened, visible: true, .. } if *reopened == file => ended = None,
+                    _ => {}
+                }
+            }
+            lsn = lsn.next();
+        }
         let latest = SkewedClock { time: self.world.time.clone(), skew: SKEW }.now();
-        latest.since(ended) >= DAY
+        let fair = ended.is_some_and(|ended| latest.since(ended) >= DAY);
+        if !fair {
+            println!("pinned at {}, now {latest}, head {}, file ended {ended:?}", table.snapshot.lsn, head.lsn);
+            for info in log.commits(&head, Lsn::FIRST, head.lsn).await.unwrap() {
+                let commit = log.read_commit(info.lsn).await.unwrap().unwrap();
+                let about: Vec<&Action> = commit.actions.iter().filter(|a| format!("{a:?}").contains(&file.to_string())).collect();
+                println!("{} {} {} {:?} {about:?}", info.lsn, info.time, info.operation, info.reason);
+            }
+        }
+        fair
     }
 
     async fn names(&mut self) {
