@@ -569,7 +569,7 @@ async fn kill(kills: u64, at_a_time: u64) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         for child in &mut children.0 {
-            tokio::time::sleep(Duration::from_micros(random.random_range(0..150_000))).await;
+            tokio::time::sleep(Duration::from_micros(random.random_range(0..250_000))).await;
             assert!(child.try_wait().unwrap().is_none(), "TIMETRAVEL_SEED={}: a child ended by itself", scene.seed);
             child.kill().unwrap();
             child.wait().unwrap();
