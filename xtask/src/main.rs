@@ -7,6 +7,7 @@
 mod features;
 mod suite;
 mod task;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ Commands:
   tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
   bench restore [--release] [--rows N,N] [--rounds N]
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
+  trust [--long]                  the trust programme and its counts; --long: at sizes that take hours
   requirements                    which rules of docs/spec/requirements.md tests cite
   features                        compares the features of the shell's build with those of the workspace's";
 
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         }
         ["tpch", options @ ..] => tpch(options),
         ["bench", "restore", options @ ..] => bench("restore", options),
+        ["trust"] => trust::trust(false),
+        ["trust", "--long"] => trust::trust(true),
         ["requirements"] => run(cargo()
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),

@@ -1,12 +1,13 @@
 //! The trust programme: faults, crashes, races, corruption and hostile input (docs/reliability.md says what it promises).
 
+mod commit_model;
 mod disk_full;
 mod disk_model;
 mod fsync_errors;
 mod history;
 mod power_loss;
 mod processes;
-mod report;
+pub mod report;
 mod simulation;
 mod slow_store;
 mod strace;
