@@ -43,7 +43,14 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn new(root: PathBuf, durability: Durability, watch: Option<DiskWatch>) -> Self {
-        Self { root, durability, inside: Mutex::default(), prepared: Mutex::default(), distrusted: Mutex::default(), watch }
+        Self {
+            root,
+            durability,
+            inside: Mutex::default(),
+            prepared: Mutex::default(),
+            distrusted: Mutex::default(),
+            watch,
+        }
     }
 
     fn step(&self, step: &DiskStep<'_>) -> io::Result<()> {

@@ -44,7 +44,9 @@ impl MultipartUpload for LocalUpload {
         let (disk, destination) = (Arc::clone(&self.disk), self.destination.clone());
         blocking(move || {
             let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
-            parts.write(&disk, offset, &payload).map_err(|error| failure::not_stored("write a part of", &destination, error))
+            parts
+                .write(&disk, offset, &payload)
+                .map_err(|error| failure::not_stored("write a part of", &destination, error))
         })
         .boxed()
     }

@@ -39,7 +39,13 @@ async fn clean(start: &Path, sql: &str) -> Contents {
 }
 
 /// What a full disk may make of a statement.
-fn check(what: &str, result: &Result<Vec<String>, datafusion::common::DataFusionError>, now: &Contents, before: &Contents, after: &Contents) {
+fn check(
+    what: &str,
+    result: &Result<Vec<String>, datafusion::common::DataFusionError>,
+    now: &Contents,
+    before: &Contents,
+    after: &Contents,
+) {
     match result {
         Ok(_) => assert!(now.looks_like(after), "{what}: said to be done: {now:#?}"),
         Err(error) => {

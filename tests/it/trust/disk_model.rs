@@ -17,10 +17,20 @@ pub enum Event {
     MakeFolder(PathBuf),
     SyncFolder(PathBuf),
     Create(PathBuf),
-    Write { path: PathBuf, at: u64, bytes: Vec<u8> },
+    Write {
+        path: PathBuf,
+        at: u64,
+        bytes: Vec<u8>,
+    },
     SyncFile(PathBuf),
-    Link { from: PathBuf, to: PathBuf },
-    Rename { from: PathBuf, to: PathBuf },
+    Link {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
     Remove(PathBuf),
     /// The statement of this number was acknowledged.
     Acknowledged(usize),
@@ -98,7 +108,8 @@ pub fn check_order(events: &[Event]) -> Result<(), String> {
                 if unsynced_bytes.contains(from.as_path()) {
                     return Err(format!("event {at}: {} gets its name before its bytes are durable", to.display()));
                 }
-                let holds = |name: &Path| to.starts_with(name) || events[..at].iter().any(|event| named_below(event, name));
+                let holds =
+                    |name: &Path| to.starts_with(name) || events[..at].iter().any(|event| named_below(event, name));
                 let needed = |name: &&&Path| matters(name) || holds(name);
                 if let Some(name) = unsynced_names.iter().find(needed).filter(|_| is_commit(to)) {
                     let (to, name) = (to.display(), name.display());
@@ -264,7 +275,8 @@ fn a_wrong_order_is_noticed() {
             Event::SyncFolder(p(name).parent().unwrap().into()),
         ]
     };
-    let mut good = vec![Event::MakeFolder(p("/w/t")), Event::MakeFolder(p("/w/t/data")), Event::MakeFolder(p("/w/t/_log"))];
+    let mut good =
+        vec![Event::MakeFolder(p("/w/t")), Event::MakeFolder(p("/w/t/data")), Event::MakeFolder(p("/w/t/_log"))];
     good.extend([Event::SyncFolder(p("/w/t")), Event::SyncFolder(p("/w"))]);
     good.extend(put("/w/t/data/1"));
     good.extend(put("/w/t/_log/1.json"));
@@ -299,7 +311,9 @@ fn only_what_was_synced_is_sure() {
     let mut rng = StdRng::seed_from_u64(1);
     let all = disk.states(50, &mut rng);
     assert!(all.contains(&State::new()), "the folder itself may be lost");
-    assert!(all.iter().any(|state| state.get(&p("/w/a/y")) == Some(&Some(vec![0; 4])) && !state.contains_key(&p("/w/a/x"))));
+    assert!(
+        all.iter().any(|state| state.get(&p("/w/a/y")) == Some(&Some(vec![0; 4])) && !state.contains_key(&p("/w/a/x")))
+    );
     for event in [Event::SyncFile(p("/w/a/x")), Event::SyncFolder(p("/w/a")), Event::SyncFolder(p("/w"))] {
         disk.apply(&event);
     }

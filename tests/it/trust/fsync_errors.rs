@@ -99,7 +99,14 @@ impl Breaker {
 }
 
 /// Runs the statement on a copy with the k-th fsync broken; whether there was one so far.
-async fn one(start: &Path, sql: &str, broken: usize, before: &Contents, after: &Contents, counts: &mut [u64; 4]) -> bool {
+async fn one(
+    start: &Path,
+    sql: &str,
+    broken: usize,
+    before: &Contents,
+    after: &Contents,
+    counts: &mut [u64; 4],
+) -> bool {
     let what = format!("{sql}, fsync {broken}");
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap().join("lake");
@@ -137,7 +144,10 @@ async fn one(start: &Path, sql: &str, broken: usize, before: &Contents, after: &
                 Code::CommitStateUnknown => {
                     counts[2] += 1;
                     let status = session.tt.commit_status(error.unknown_commit().unwrap()).await.unwrap();
-                    assert!(!matches!(status, CommitStatus::NotCommitted) || now.looks_like(before), "{what}: {status:?}");
+                    assert!(
+                        !matches!(status, CommitStatus::NotCommitted) || now.looks_like(before),
+                        "{what}: {status:?}"
+                    );
                     // The content of a new table comes first, and its name, in the catalog, decides.
                     let decided = matches!(status, CommitStatus::Committed { .. }) && !sql.contains(" n");
                     assert!(!decided || now.looks_like(after), "{what}: {status:?}");

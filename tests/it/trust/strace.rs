@@ -43,7 +43,14 @@ fn the_shell_syncs_before_it_says_done() {
     let root = folder.path().canonicalize().unwrap();
     let trace = root.join("trace");
     let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-s", "0", "-e", "trace=openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,link,linkat,rename,renameat,renameat2"]);
+    command.args([
+        "-f",
+        "-y",
+        "-s",
+        "0",
+        "-e",
+        "trace=openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,link,linkat,rename,renameat,renameat2",
+    ]);
     command.arg("-o").arg(&trace).arg(shell).arg("--warehouse").arg(root.join("deep/lake"));
     for sql in SCRIPT {
         command.args(["-c", sql]);
@@ -81,7 +88,8 @@ fn parse(text: &str, below: &Path) -> Vec<Event> {
         }
         let Some((name, arguments)) = call.split_once('(') else { continue };
         let quoted: Vec<&str> = arguments.split('"').skip(1).step_by(2).collect();
-        let handle = arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| PathBuf::from(path));
+        let handle =
+            arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| PathBuf::from(path));
         let failed = call.contains(" = -1 ");
         let event = match name {
             "mkdir" | "mkdirat" if !failed => {
@@ -98,7 +106,9 @@ fn parse(text: &str, below: &Path) -> Vec<Event> {
                 if is_folder { Event::SyncFolder(path) } else { Event::SyncFile(path) }
             }
             "link" | "linkat" if !failed => Event::Link { from: quoted[0].into(), to: quoted[1].into() },
-            "rename" | "renameat" | "renameat2" if !failed => Event::Rename { from: quoted[0].into(), to: quoted[1].into() },
+            "rename" | "renameat" | "renameat2" if !failed => {
+                Event::Rename { from: quoted[0].into(), to: quoted[1].into() }
+            }
             _ => continue,
         };
         let path: &Path = match &event {
