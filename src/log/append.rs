@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::time::Instant;
 
 use super::{Commit, FORMAT, Header, Log, Lsn, Operation, Snapshot, State, commit};
 use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::store::layout::LogRoot;
 use crate::store::testing::Bug;
-use crate::store::{CommitId, Path, PutError, TableId, Timestamp};
+use crate::store::{Clock, CommitId, Path, PutError, TableId, Timestamp};
 
 /// What a commit is called and how long it may take.
 #[derive(Debug, Clone)]
@@ -149,7 +148,7 @@ impl<S: State> Log<S> {
             // One lost race is settled by the commit just read; a second means that the head is further on.
             lost += 1;
             if lost > 1 {
-                tokio::time::sleep(jitter(lost)).await;
+                self.store.clock().sleep(jitter(lost, options.commit)).await;
                 snapshot = self.catch_up(snapshot).await?;
             }
         }
@@ -201,15 +200,18 @@ impl<S: State> Log<S> {
     async fn take_slot(&self, mine: Commit<S::Action>, options: &CommitOptions) -> Result<Commit<S::Action>> {
         let lsn = mine.header.lsn;
         let path = self.root.commit(lsn.get());
-        let deadline = Instant::now() + options.deadline;
+        let clock = self.store.clock().as_ref();
+        let deadline = clock.elapsed().saturating_add(options.deadline);
         let mut backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(10))
             .with_max_delay(Duration::from_secs(1))
             .with_jitter()
+            .with_jitter_seed(spread(options.commit))
             .without_max_times()
             .build();
         let mut last: Option<Error>;
         let mut sent = false;
+        let mut durable = true;
         loop {
             let mut refused = false;
             match self.store.create(&path, mine.file.clone()).await {
@@ -225,10 +227,18 @@ impl<S: State> Log<S> {
                     sent = true;
                     last = Some(error);
                 }
+                Err(PutError::NotDurable(error)) => {
+                    (sent, durable) = (true, false);
+                    last = Some(error);
+                }
             }
             // Reading is repeated by itself: while the answer is not known, nothing more may be sent elsewhere.
             loop {
                 match self.read_commit(lsn).await {
+                    // It is seen, but a power loss may take it yet: not even a later fsync could tell.
+                    Ok(Some(commit)) if commit.header.commit == options.commit && !durable => {
+                        return Err(self.unknown(&path, lsn, options, last));
+                    }
                     Ok(Some(mut commit)) => {
                         if Bug::NoOwnId.is_on() {
                             commit.header.commit = CommitId::from_u128(0);
@@ -240,9 +250,9 @@ impl<S: State> Log<S> {
                     Err(error) if error.code() == Code::StoreUnavailable => last = Some(error),
                     Err(error) => return Err(error),
                 }
-                wait(&mut backoff, deadline, || self.unknown(&path, lsn, options, last.take())).await?;
+                wait(clock, &mut backoff, deadline, || self.unknown(&path, lsn, options, last.take())).await?;
             }
-            wait(&mut backoff, deadline, || self.unknown(&path, lsn, options, last.take())).await?;
+            wait(clock, &mut backoff, deadline, || self.unknown(&path, lsn, options, last.take())).await?;
         }
     }
 
@@ -256,15 +266,16 @@ impl<S: State> Log<S> {
 }
 
 async fn wait(
-    backoff: &mut impl Iterator<Item = Duration>,
-    deadline: Instant,
+    clock: &dyn Clock,
+    backoff: &mut (impl Iterator<Item = Duration> + Send),
+    deadline: Duration,
     expired: impl FnOnce() -> Error,
 ) -> Result<()> {
     let delay = backoff.next().unwrap_or(Duration::from_secs(1));
-    if Instant::now() + delay > deadline {
+    if clock.elapsed() + delay > deadline {
         return Err(expired());
     }
-    tokio::time::sleep(delay).await;
+    clock.sleep(delay).await;
     Ok(())
 }
 
@@ -274,9 +285,14 @@ fn lost_race(path: &Path) -> Error {
 }
 
 /// A pause that spreads writers out: longer the more often a race was lost.
-fn jitter(lost: u32) -> Duration {
-    let limit = 5_u64.saturating_mul(u64::from(lost.min(20)));
-    Duration::from_millis(rand::random_range(0..=limit))
+fn jitter(lost: u32, commit: CommitId) -> Duration {
+    let limit = 5 * u64::from(lost.min(20));
+    Duration::from_millis(spread(commit).rotate_left(lost.wrapping_mul(13)) % (limit + 1))
+}
+
+/// A number that differs between commits: their ids are random, so that pauses need no other source of chance.
+fn spread(commit: CommitId) -> u64 {
+    (commit.as_u128() >> 64) as u64 ^ commit.as_u128() as u64
 }
 
 fn unknown(table: Option<TableId>, path: &str, lsn: Lsn, options: &CommitOptions, source: Option<Error>) -> Error {

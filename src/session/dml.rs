@@ -123,7 +123,9 @@ async fn write(
         if !conflict || attempt >= ATTEMPTS {
             return Err(error);
         }
-        tokio::time::sleep(Duration::from_millis(rand::random_range(1..=u64::from(attempt) * 20))).await;
+        let store = run.tt.warehouse().store();
+        let pause = 1 + store.ids().next() % (u128::from(attempt) * 20);
+        store.clock().sleep(Duration::from_millis(pause as u64)).await;
         let mut fresh = Run::new(run.tt, run.ctx, run.options);
         (state, plan) = match again {
             Again::Statement(statement) => fresh.plan((*statement).clone()).await?,

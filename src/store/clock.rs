@@ -1,11 +1,13 @@
 //! Time: the only place that reads the wall clock. Everything else is given a [`Clock`].
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 /// A moment in microseconds since 1970-01-01 UTC. Arithmetic is checked or saturating, never wrapping.
@@ -103,6 +105,17 @@ impl fmt::Display for Timestamp {
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Waits. Another clock may wait in its own time, as a simulation does.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(duration).boxed()
+    }
+
+    /// The time since some fixed moment, which no setting of the clock changes: what deadlines are measured by.
+    fn elapsed(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// The clock of the operating system.

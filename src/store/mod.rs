@@ -83,6 +83,9 @@ pub enum PutError {
     NotStored(Error),
     /// The object may be stored now, or even later, or never: read it back.
     Unsure(Error),
+    /// The object may be seen, but the disk failed to persist it: it may be gone after a power loss. Where it is read
+    /// back it proves that nobody else has the name, and nothing more.
+    NotDurable(Error),
 }
 
 impl fmt::Display for PutError {
@@ -91,6 +94,7 @@ impl fmt::Display for PutError {
             Self::Occupied(error) => write!(f, "the object exists already: {error}"),
             Self::NotStored(error) => write!(f, "nothing was stored: {error}"),
             Self::Unsure(error) => write!(f, "the object may or may not be stored: {error}"),
+            Self::NotDurable(error) => write!(f, "the object may not survive a power loss: {error}"),
         }
     }
 }
@@ -98,7 +102,9 @@ impl fmt::Display for PutError {
 impl std::error::Error for PutError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Occupied(error) | Self::NotStored(error) | Self::Unsure(error) => Some(error),
+            Self::Occupied(error) | Self::NotStored(error) | Self::Unsure(error) | Self::NotDurable(error) => {
+                Some(error)
+            }
         }
     }
 }
@@ -229,6 +235,8 @@ impl Store {
         let nothing_sent = matches!(error, StoreError::NotImplemented { .. } | StoreError::NotSupported { .. });
         if nothing_sent || local::is_not_stored(&error) {
             Err(PutError::NotStored(ours))
+        } else if local::is_not_durable(&error) {
+            Err(PutError::NotDurable(ours))
         } else {
             Err(PutError::Unsure(ours))
         }
@@ -248,7 +256,7 @@ impl Store {
                 Some(found) if found == body => return Ok(()),
                 Some(_) => return Err(self.failure("create", path, &error)),
                 // S3 answers 409 also while another request for the object is under way, and stores nothing then.
-                None => tokio::time::sleep(PUT_PAUSE * attempt).await,
+                None => self.clock.sleep(PUT_PAUSE * attempt).await,
             }
         }
         let message =

@@ -46,12 +46,13 @@ async fn answer(store: &Store, path: &Path, body: &Bytes) -> Result<Answer> {
         match store.create(path, body.clone()).await {
             Ok(Created) => return Ok(Answer::Created),
             Err(PutError::Occupied(_)) => return Ok(Answer::Refused),
+            Err(PutError::NotDurable(error)) => return Err(error),
             Err(PutError::NotStored(error) | PutError::Unsure(error)) if error.code() == Code::UnsafeStore => {
                 return Err(unsafe_store(store, "does not support put-if-absent").with_source(error));
             }
             Err(PutError::NotStored(error) | PutError::Unsure(error)) if tries == TRIES => return Err(error),
             Err(PutError::NotStored(_) | PutError::Unsure(_)) => {
-                tokio::time::sleep(std::time::Duration::from_millis(20) * tries).await;
+                store.clock().sleep(std::time::Duration::from_millis(20) * tries).await;
                 tries += 1;
             }
         }

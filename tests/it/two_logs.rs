@@ -157,6 +157,23 @@ async fn the_same_session_goes_on_after_a_failure() {
     }
 }
 
+/// Found by the simulation: the undrop was decided in the catalog, the table's log could not be read just then, and the
+/// statement said that nothing was done.
+#[tokio::test]
+async fn a_decided_undrop_was_said_to_have_failed() {
+    let start = prepared().await;
+    let sql = with_ids(&start, "RESTORE TABLE gone ('id'='$gone')").await;
+    for read in 1..12 {
+        let objects = Arc::new(start.fork());
+        let faults = FaultStore::new(Arc::clone(&objects) as _, 1);
+        let session = Session::impatient(Arc::new(faults.clone()), Duration::from_millis(20)).await;
+        faults.add(Rule::on(Op::Get).nth(read));
+        let outcome = session.run(&sql).await;
+        let back = rows(&fresh(&objects).await).await.contains_key("gone");
+        assert_eq!(outcome.is_ok(), back, "read {read} failed: {outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_share_names_the_source_and_whose_files_the_source_has() {
     let objects = prepared().await;

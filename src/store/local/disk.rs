@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Component, Path as FsPath, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,7 @@ use object_store::path::Path;
 use object_store::{Error, PutPayload, PutResult, Result};
 
 use crate::store::ids::{Ids, RandomIds};
+use crate::store::local::watch::{DiskStep, DiskWatch};
 use crate::store::local::{Durability, failure, read};
 use crate::store::testing::Bug;
 
@@ -35,22 +36,27 @@ pub(super) struct Disk {
     inside: Mutex<HashSet<PathBuf>>,
     /// Folders whose own names, up to the root's, were made durable by this process.
     prepared: Mutex<HashSet<PathBuf>>,
-    /// Makes fsyncs of folders fail.
-    #[cfg(test)]
-    pub(super) broken_fsync: std::sync::atomic::AtomicBool,
+    /// Folders of which an fsync failed. The next one could falsely succeed, so this process trusts none any more.
+    distrusted: Mutex<HashSet<PathBuf>>,
+    /// Sees every step before it is done, and may let it fail.
+    watch: Option<DiskWatch>,
 }
 
 impl Disk {
-    pub(super) fn new(root: PathBuf, durability: Durability) -> Self {
+    pub(super) fn new(root: PathBuf, durability: Durability, watch: Option<DiskWatch>) -> Self {
         let durability = if Bug::NoFsync.is_on() { Durability::Relaxed } else { durability };
         Self {
             root,
             durability,
             inside: Mutex::default(),
             prepared: Mutex::default(),
-            #[cfg(test)]
-            broken_fsync: std::sync::atomic::AtomicBool::new(false),
+            distrusted: Mutex::default(),
+            watch,
         }
+    }
+
+    fn step(&self, step: &DiskStep<'_>) -> io::Result<()> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.see(step))
     }
 
     pub(super) fn root(&self) -> &FsPath {
@@ -97,8 +103,10 @@ impl Disk {
     pub(super) fn stage(&self, destination: &FsPath) -> Result<Staged> {
         let folder = destination.parent().unwrap_or(&self.root);
         let attempt = || -> io::Result<Staged> {
+            self.trust(folder)?;
             self.prepare(folder)?;
             let path = folder.join(format!("{TEMP_PREFIX}{:032x}", RandomIds.next()));
+            self.step(&DiskStep::Create(&path))?;
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
             Ok(Staged { file: Some(file), temp: Temp(path) })
         };
@@ -124,6 +132,9 @@ impl Disk {
         let first_old = folder.ancestors().find(|ancestor| ancestor.exists()).map(FsPath::to_path_buf);
         if let Some(old) = first_old.as_deref().filter(|old| old.starts_with(&self.root)) {
             self.check_inside(old)?;
+        }
+        for missing in missing_folders(folder) {
+            self.step(&DiskStep::MakeFolder(missing))?;
         }
         fs::create_dir_all(folder)?;
         self.check_inside(folder)?;
@@ -153,38 +164,58 @@ impl Disk {
 
     /// Makes the names in a folder durable. Windows has no such operation.
     fn sync_folder(&self, folder: &FsPath) -> io::Result<()> {
-        #[cfg(test)]
-        if self.broken_fsync.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(io::Error::other("injected fsync error"));
+        if self.durability != Durability::Full || !cfg!(unix) {
+            return Ok(());
         }
-        if self.durability == Durability::Full && cfg!(unix) {
-            File::open(folder)?.sync_all()?;
+        self.trust(folder)?;
+        let opened = File::open(folder)?;
+        self.step(&DiskStep::SyncFolder(folder)).and_then(|()| opened.sync_all()).inspect_err(|_| {
+            lock(&self.distrusted).insert(folder.to_owned());
+        })
+    }
+
+    /// Refuses a folder whose names could not be made durable once.
+    fn trust(&self, folder: &FsPath) -> io::Result<()> {
+        if !lock(&self.distrusted).contains(folder) {
+            return Ok(());
         }
-        Ok(())
+        Err(io::Error::other(
+            "an fsync of its folder failed before, and a later one proves nothing: check the disk, then open the warehouse anew",
+        ))
     }
 
     fn sync_parent(&self, path: &FsPath) -> Result<()> {
         let folder = path.parent().unwrap_or(&self.root);
-        self.sync_folder(folder).map_err(|error| failure::unknown(path, error))
+        self.sync_folder(folder).map_err(|error| failure::not_durable(path, error))
     }
 
     /// Gives `source` the name `destination`, durably. The bytes of `source` must be durable before.
     fn name(&self, source: &FsPath, destination: &FsPath, publish: Publish) -> Result<()> {
         match publish {
-            Publish::New => fs::hard_link(source, destination).map_err(|error| match error.kind() {
+            Publish::New => self.link(source, destination).map_err(|error| match error.kind() {
                 ErrorKind::AlreadyExists => failure::io("create", destination, error),
                 ErrorKind::Unsupported | ErrorKind::PermissionDenied => failure::refused(format!(
                     "the file system of {} makes no hard links ({error}), without which commits are not safe",
                     destination.display()
                 )),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem => {
+                    failure::not_stored("name", destination, error)
+                }
                 // An I/O error or a lost connection of a network disk leaves open whether the link was made.
-                _ => failure::unknown(destination, error),
+                _ => failure::not_durable(destination, error),
             })?,
             Publish::Replace => {
-                fs::rename(source, destination).map_err(|error| failure::unknown(destination, error))?;
+                self.step(&DiskStep::Rename { from: source, to: destination })
+                    .and_then(|()| fs::rename(source, destination))
+                    .map_err(|error| failure::not_durable(destination, error))?;
             }
         }
         self.sync_parent(destination)
+    }
+
+    fn link(&self, from: &FsPath, to: &FsPath) -> io::Result<()> {
+        self.step(&DiskStep::Link { from, to })?;
+        fs::hard_link(from, to)
     }
 
     pub(super) fn copy(&self, from: &FsPath, to: &FsPath, publish: Publish) -> Result<()> {
@@ -199,7 +230,7 @@ impl Disk {
             Publish::Replace => {
                 let staged = self.stage(to)?;
                 let second = Temp(staged.temp.0.with_extension("copy"));
-                fs::hard_link(from, &second.0).map_err(|error| failure::not_stored("copy to", to, error))?;
+                self.link(from, &second.0).map_err(|error| failure::not_stored("copy to", to, error))?;
                 self.name(&second.0, to, publish)
             }
         }
@@ -207,7 +238,9 @@ impl Disk {
 
     pub(super) fn remove(&self, path: &FsPath) -> Result<()> {
         read::check_file(self, path)?;
-        fs::remove_file(path).map_err(|error| failure::io("delete", path, error))?;
+        self.step(&DiskStep::Remove(path))
+            .and_then(|()| fs::remove_file(path))
+            .map_err(|error| failure::io("delete", path, error))?;
         self.sync_parent(path)
     }
 }
@@ -220,14 +253,16 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Appends the bytes.
-    pub(super) fn write(&mut self, payload: &PutPayload) -> io::Result<()> {
-        let mut file = self.file()?;
-        payload.iter().try_for_each(|bytes| file.write_all(bytes))
-    }
-
-    pub(super) fn file(&self) -> io::Result<&File> {
-        self.file.as_ref().ok_or_else(|| io::Error::other("the file was closed"))
+    /// Writes the bytes from the offset on.
+    pub(super) fn write(&mut self, disk: &Disk, offset: u64, payload: &PutPayload) -> io::Result<()> {
+        let mut file = self.file.as_ref().ok_or_else(|| io::Error::other("the file was closed"))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut at = offset;
+        payload.iter().try_for_each(|bytes| {
+            disk.step(&DiskStep::Write { path: &self.temp.0, at, bytes })?;
+            at += bytes.len() as u64;
+            file.write_all(bytes)
+        })
     }
 
     /// Makes the bytes durable, gives them their name, makes it durable, and removes the temporary file, also if any of
@@ -235,7 +270,9 @@ impl Staged {
     pub(super) fn publish(mut self, disk: &Disk, destination: &FsPath, publish: Publish) -> Result<PutResult> {
         let file = self.file.take().ok_or_else(|| failure::refused("the file was closed".to_owned()))?;
         if disk.durability == Durability::Full {
-            file.sync_all().map_err(|error| failure::unknown(destination, error))?;
+            disk.step(&DiskStep::SyncFile(&self.temp.0))
+                .and_then(|()| file.sync_all())
+                .map_err(|error| failure::unknown(destination, error))?;
         }
         let metadata = file.metadata().map_err(|error| failure::not_stored("look up", destination, error))?;
         // Some network disks send the bytes only when the file is closed.
@@ -280,6 +317,13 @@ pub(super) fn resolve_root(root: &FsPath) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::new(ErrorKind::NotFound, "no part of the path exists"))
+}
+
+/// The folder and its parents that are not there, outermost first.
+fn missing_folders(folder: &FsPath) -> Vec<&FsPath> {
+    let mut missing: Vec<&FsPath> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    missing.reverse();
+    missing
 }
 
 fn lock(set: &Mutex<HashSet<PathBuf>>) -> MutexGuard<'_, HashSet<PathBuf>> {

@@ -14,6 +14,8 @@ const STORE: &str = "DurableLocalStore";
 pub struct OutcomeUnknown {
     message: String,
     source: io::Error,
+    /// Whether it may have its name already, and is seen therefore, without being durable.
+    named: bool,
 }
 
 /// A write that failed before anything could be seen of it.
@@ -52,6 +54,12 @@ pub(crate) fn is_not_stored(error: &Error) -> bool {
     matches!(error, Error::Generic { source, .. } if source.is::<NotStored>())
 }
 
+/// Whether the error says that the object may be seen but could be gone after a power loss.
+pub(crate) fn is_not_durable(error: &Error) -> bool {
+    let Error::Generic { source, .. } = error else { return false };
+    source.downcast_ref::<OutcomeUnknown>().is_some_and(|unknown| unknown.named)
+}
+
 /// What to do about a write that failed on the disk's own terms; none where trying again may help.
 pub(crate) fn advice(error: &Error) -> Option<&'static str> {
     let Error::Generic { source, .. } = error else { return None };
@@ -84,10 +92,19 @@ pub(super) fn not_stored(operation: &str, path: &FsPath, source: io::Error) -> E
     Error::Generic { store: STORE, source: Box::new(NotStored { message, source }) }
 }
 
-/// A failed fsync.
+/// A failed fsync of bytes that have no name yet.
 pub(super) fn unknown(path: &FsPath, source: io::Error) -> Error {
+    outcome(path, source, false)
+}
+
+/// A failed fsync of a name, or a failure to give it.
+pub(super) fn not_durable(path: &FsPath, source: io::Error) -> Error {
+    outcome(path, source, true)
+}
+
+fn outcome(path: &FsPath, source: io::Error, named: bool) -> Error {
     let message = format!("the disk failed to persist {}", path.display());
-    Error::Generic { store: STORE, source: Box::new(OutcomeUnknown { message, source }) }
+    Error::Generic { store: STORE, source: Box::new(OutcomeUnknown { message, source, named }) }
 }
 
 /// Something that this store refuses to do.

@@ -25,10 +25,13 @@ mod failure;
 mod list;
 mod read;
 mod upload;
+mod watch;
 
 use disk::Disk;
 pub use failure::OutcomeUnknown;
-pub(crate) use failure::{advice, is_not_stored};
+pub(crate) use failure::{advice, is_not_durable, is_not_stored};
+#[doc(hidden)]
+pub use watch::{DiskStep, DiskWatch};
 
 /// What an answer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,7 +54,14 @@ impl DurableLocalStore {
     /// folder's own path are resolved now; those below it must not lead out of it.
     pub fn new(root: impl AsRef<FsPath>, durability: Durability) -> std::io::Result<Self> {
         let root = disk::resolve_root(root.as_ref())?;
-        Ok(Self { disk: Arc::new(Disk::new(root, durability)) })
+        Ok(Self { disk: Arc::new(Disk::new(root, durability, None)) })
+    }
+
+    /// The same, each step on the disk shown to the watch before it is done. For tests.
+    #[doc(hidden)]
+    pub fn watched(root: impl AsRef<FsPath>, durability: Durability, watch: DiskWatch) -> std::io::Result<Self> {
+        let root = disk::resolve_root(root.as_ref())?;
+        Ok(Self { disk: Arc::new(Disk::new(root, durability, Some(watch))) })
     }
 
     /// The folder, absolute and without symbolic links.
@@ -133,7 +143,7 @@ impl ObjectStore for DurableLocalStore {
         let path = self.disk.file_path(location)?;
         self.blocking(move |disk| {
             let mut staged = disk.stage(&path)?;
-            staged.write(&payload).map_err(|error| failure::not_stored("write", &path, error))?;
+            staged.write(disk, 0, &payload).map_err(|error| failure::not_stored("write", &path, error))?;
             staged.publish(disk, &path, publish)
         })
         .await

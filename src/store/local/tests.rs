@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use object_store::ObjectStoreExt;
 
@@ -49,16 +49,27 @@ async fn a_folder_that_was_removed_comes_back() {
 #[tokio::test]
 async fn a_failed_fsync_is_an_unknown_outcome() {
     let dir = tempfile::tempdir().unwrap();
-    let store = DurableLocalStore::new(dir.path(), Durability::Full).unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let watch = DiskWatch::new({
+        let broken = Arc::clone(&broken);
+        move |step| match step {
+            DiskStep::SyncFolder(_) if broken.load(Ordering::SeqCst) => Err(std::io::Error::other("broken")),
+            _ => Ok(()),
+        }
+    });
+    let store = DurableLocalStore::watched(dir.path(), Durability::Full, watch).unwrap();
     put_new(&store, "a/1").await.unwrap();
-    store.disk.broken_fsync.store(true, Ordering::SeqCst);
+    broken.store(true, Ordering::SeqCst);
     let error = put_new(&store, "a/2").await.unwrap_err();
     assert!(error.to_string().contains("outcome unknown"), "{error}");
     assert!(!is_not_stored(&error));
     let Error::Generic { source, .. } = error else { panic!("another error") };
     assert!(source.is::<OutcomeUnknown>());
-    store.disk.broken_fsync.store(false, Ordering::SeqCst);
-    assert!(matches!(put_new(&store, "a/2").await.unwrap_err(), Error::AlreadyExists { .. }));
+    broken.store(false, Ordering::SeqCst);
+    // The folder is not trusted again by who saw it fail: a later fsync proves nothing.
+    assert!(is_not_stored(&put_new(&store, "a/3").await.unwrap_err()));
+    let anew = DurableLocalStore::new(dir.path(), Durability::Full).unwrap();
+    assert!(matches!(put_new(&anew, "a/2").await.unwrap_err(), Error::AlreadyExists { .. }));
     assert_eq!(files(&dir.path().join("a")), ["1", "2"]);
 }
 

@@ -1,6 +1,6 @@
 //! An upload in parts to the local disk: one temporary file, published when every part is in it.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,10 +41,12 @@ impl MultipartUpload for LocalUpload {
         let offset = self.offset;
         self.offset += payload.content_length() as u64;
         let parts = Arc::clone(&self.parts);
-        let destination = self.destination.clone();
+        let (disk, destination) = (Arc::clone(&self.disk), self.destination.clone());
         blocking(move || {
             let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
-            parts.write(offset, &payload).map_err(|error| failure::not_stored("write a part of", &destination, error))
+            parts
+                .write(&disk, offset, &payload)
+                .map_err(|error| failure::not_stored("write a part of", &destination, error))
         })
         .boxed()
     }
@@ -76,11 +78,9 @@ impl MultipartUpload for LocalUpload {
 }
 
 impl Parts {
-    fn write(&mut self, offset: u64, payload: &PutPayload) -> io::Result<()> {
-        let staged = self.staged.as_ref().ok_or_else(|| io::Error::other("the upload has ended"))?;
-        let mut file = staged.file()?;
-        file.seek(SeekFrom::Start(offset))?;
-        payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
+    fn write(&mut self, disk: &Disk, offset: u64, payload: &PutPayload) -> io::Result<()> {
+        let staged = self.staged.as_mut().ok_or_else(|| io::Error::other("the upload has ended"))?;
+        staged.write(disk, offset, payload)?;
         self.written += payload.content_length() as u64;
         Ok(())
     }
