@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "it reports to the terminal")]
 
 mod features;
+mod python;
 mod suite;
 mod task;
 
@@ -23,6 +24,7 @@ Commands:
   tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
   bench restore [--release] [--rows N,N] [--rounds N]
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
+  python [pytest's options]       the Python package: its wheel in an environment of its own, and its tests
   requirements                    which rules of docs/spec/requirements.md tests cite
   features                        compares the features of the shell's build with those of the workspace's";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         }
         ["tpch", options @ ..] => tpch(options),
         ["bench", "restore", options @ ..] => bench("restore", options),
+        ["python", options @ ..] => python::test(options),
         ["requirements"] => run(cargo()
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::features;
 use crate::task::{Outcome, cargo, output, root, run};
+use crate::{features, python};
 
 /// The examples that must be there and run.
 const EXAMPLES: [&str; 4] = ["quickstart", "existing_session", "as_of", "upsert_stream"];
@@ -52,6 +52,7 @@ fn steps(options: Options) -> Vec<Step> {
         step("quickstart.sql", quickstart),
     ];
     steps.extend(EXAMPLES.map(|name| step(format!("example {name}"), move || example(name))));
+    steps.push(step("python", || python::test(&[])));
     steps.push(step("clippy", || {
         component("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
     }));
