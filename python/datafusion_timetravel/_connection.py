@@ -86,7 +86,7 @@ class Database:
         return self._name
 
     @property
-    def _native(self) -> _native.Database:
+    def _handle(self) -> _native.Database:
         if self._opened is None:
             raise ClosedError(f"the connection to {self._uri} is closed: open another with tt.connect(..)")
         return self._opened
@@ -105,7 +105,7 @@ class Database:
         "it's"
         """
         names, values = _params.split(params)
-        frame = self._native.sql(query, names, values)
+        frame = self._handle.sql(query, names, values)
         self._warn()
         return Frame(frame)
 
@@ -180,9 +180,11 @@ class Database:
         for column in keys + partitions:
             if column not in known:
                 raise InvalidError(f"{column} is no column of the data, which has {', '.join(reader.schema.names)}")
-        define = lambda field, needed: (  # noqa: E731
-            f"{_names.quoted(field.name)} {sql_type(field)}{' NOT NULL' if needed or not field.nullable else ''}"
-        )
+
+        def define(field: pyarrow.Field, needed: bool) -> str:
+            null = " NOT NULL" if needed or not field.nullable else ""
+            return f"{_names.quoted(field.name)} {sql_type(field)}{null}"
+
         columns = [define(field, field.name in keys) for field in reader.schema if field.name not in partitions]
         if keys:
             columns.append(f"PRIMARY KEY ({', '.join(map(_names.quoted, keys))})")
@@ -224,7 +226,7 @@ class Database:
 
         name = name or self._name
         ctx.register_catalog_provider(name, _Catalog(self))
-        for function, implementation in self._native.functions(name):
+        for function, implementation in self._handle.functions(name):
             ctx.register_udtf(udtf(implementation, function))
 
     def close(self) -> None:
@@ -252,7 +254,7 @@ class Database:
         return _again, (uri, self._options, self._user, self._reason, self._name, self._settings)
 
     def _warn(self) -> None:
-        for warning in self._native.warnings():
+        for warning in self._handle.warnings():
             warnings.warn(warning, TimeTravelWarning, stacklevel=3)
 
     def _long(self, sql: str, what: str, progress: bool | None) -> Frame:
@@ -271,9 +273,9 @@ class Database:
     ) -> Frame:
         """Runs a statement that reads the source as ``{source}``."""
         names, values = _params.split(params)
-        full, name = self._native.source_name()
+        full, name = self._handle.source_name()
         with _progress.rows(what, progress) as count:
-            frame = self._native.write(sql.replace("{source}", full), names, values, name, source, keep, count)
+            frame = self._handle.write(sql.replace("{source}", full), names, values, name, source, keep, count)
         self._warn()
         return Frame(frame)
 
@@ -285,7 +287,7 @@ class _Catalog:
         self._db = db
 
     def __datafusion_catalog_provider__(self, session: Any) -> object:
-        return self._db._native.catalog_provider(session)
+        return self._db._handle.catalog_provider(session)
 
 
 _POOL: dict[Any, Database] = {}

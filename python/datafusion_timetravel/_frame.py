@@ -74,7 +74,8 @@ class Frame:
 
     def to_pandas(self, **options: Any) -> pandas.DataFrame:
         """All rows as a pandas frame; the options are those of ``pyarrow.Table.to_pandas``."""
-        return self.to_arrow().to_pandas(**options)
+        frame: pandas.DataFrame = self.to_arrow().to_pandas(**options)
+        return frame
 
     def to_polars(self) -> polars.DataFrame:
         """All rows as a polars frame."""
@@ -84,7 +85,8 @@ class Frame:
 
     def to_pylist(self) -> list[dict[str, Any]]:
         """All rows as dictionaries."""
-        return self.to_arrow().to_pylist()
+        rows: list[dict[str, Any]] = self.to_arrow().to_pylist()
+        return rows
 
     def to_pydict(self) -> dict[str, list[Any]]:
         """All rows as a list for each column.
@@ -93,7 +95,8 @@ class Frame:
         >>> tt.connect("memory://").sql("VALUES (1), (2)").to_pydict()
         {'column1': [1, 2]}
         """
-        return self.to_arrow().to_pydict()
+        columns: dict[str, list[Any]] = self.to_arrow().to_pydict()
+        return columns
 
     def item(self) -> Any:
         """The one value of a frame of one row and one column.
@@ -120,7 +123,9 @@ class Frame:
         """
         import pyarrow
 
-        return iter(pyarrow.RecordBatchReader.from_stream(self))
+        batches = self._native.batches()
+        while (batch := batches.pull()) is not None:
+            yield pyarrow.RecordBatchReader.from_stream(_Capsule(batch)).read_next_batch()
 
     def count(self) -> int:
         """How many rows there are."""

@@ -263,7 +263,7 @@ class Table:
         schema, table = self._parts[-2] if len(self._parts) > 1 else "default", self._parts[-1]
         if len(self._parts) > 2 and self._parts[0] != self._db.name:
             raise UnsupportedError(f"{self.name} is not in the warehouse {self._db.name}: connect to its own")
-        return self._db._native.table_provider(session, schema, table, self._at)
+        return self._db._handle.table_provider(session, schema, table, self._at)
 
     # Writing. Each gives the version that it made, or the present one where it changed nothing.
 

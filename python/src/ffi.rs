@@ -75,9 +75,3 @@ pub(crate) fn codec_of(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtens
     }
     Ok(codec.clone())
 }
-
-/// Has Python hear of Ctrl-C once more.
-pub(crate) fn interrupt_again() {
-    // SAFETY: the function may be called at any time and from any thread.
-    unsafe { pyo3::ffi::PyErr_SetInterrupt() };
-}

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::runtime::{Process, wait};
-use crate::stream::Rows;
+use crate::stream::{Batches, Rows};
 use crate::{errors, ffi};
 
 /// The result of a statement.
@@ -53,6 +53,11 @@ impl Frame {
     /// The rows as they come.
     fn stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         ffi::export_stream(py, Rows::new(self.mine()?, self.process))
+    }
+
+    /// The rows as they come, for a loop.
+    fn batches(&self) -> PyResult<Batches> {
+        Ok(Batches::new(Rows::new(self.mine()?, self.process)))
     }
 
     /// All rows, computed before this returns.

@@ -40,6 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<database::Database>()?;
     module.add_class::<frame::Frame>()?;
+    module.add_class::<stream::Batches>()?;
     module.add_class::<register::Function>()?;
     module.add_class::<source::Source>()?;
     module.add_function(wrap_pyfunction!(codes, module)?)?;

@@ -4,11 +4,14 @@
 //! forked has no threads of its parent's runtime: what was opened before says so instead of waiting for ever.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -23,6 +26,16 @@ struct Running {
     pid: u32,
     runtime: Runtime,
 }
+
+/// The thread that ended the runtime because the interpreter exits.
+static ENDED: OnceLock<ThreadId> = OnceLock::new();
+
+/// Whether a query was interrupted and may keep the runtime's threads busy: DataFusion hears of an end only between
+/// batches, and some joins take minutes for one.
+static SUSPECT: AtomicBool = AtomicBool::new(false);
+
+/// How long a suspect runtime has to show that it still works.
+const GRACE: Duration = Duration::from_millis(100);
 
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
@@ -52,8 +65,9 @@ impl Process {
 pub(crate) fn handle() -> PyResult<Handle> {
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
-    if running.as_ref().is_none_or(|running| running.pid != pid) {
-        // One of another process has no threads here, so it can't be ended either.
+    let usable = running.as_ref().is_some_and(|running| running.pid == pid && responds(&running.runtime));
+    if !usable {
+        // One of another process has no threads here, so it can't be ended either; a busy one ends when its work does.
         std::mem::forget(running.take());
         let runtime = Builder::new_multi_thread().enable_all().thread_name("timetravel").build()?;
         *running = Some(Running { pid, runtime });
@@ -64,9 +78,27 @@ pub(crate) fn handle() -> PyResult<Handle> {
     }
 }
 
+/// Whether a runtime that is suspect still has a thread that runs something.
+fn responds(runtime: &Runtime) -> bool {
+    if !SUSPECT.swap(false, Ordering::AcqRel) {
+        return true;
+    }
+    let (here, heard) = mpsc::channel();
+    runtime.spawn(async move {
+        let _ = here.send(());
+    });
+    heard.recv_timeout(GRACE).is_ok()
+}
+
+/// Whether the interpreter exits and doesn't wait for this thread.
+fn is_abandoned() -> bool {
+    ENDED.get().is_some_and(|main| *main != thread::current().id())
+}
+
 /// Ends the runtime; called when the interpreter exits, so that no thread outlives it.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>) {
+    let _ = ENDED.set(thread::current().id());
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take();
     match running {
         Some(running) if running.pid == std::process::id() => {
@@ -149,8 +181,12 @@ pub(crate) fn next<T: Send>(py: Python<'_>, heard: &Mutex<Receiver<T>>) -> PyRes
     loop {
         let event = py.detach(|| heard.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(TICK));
         match event {
+            // It ends without a word.
+            _ if is_abandoned() => return Err(PySystemExit::new_err("the interpreter is shutting down")),
             Ok(event) => return Ok(event),
-            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(RecvTimeoutError::Timeout) => {
+                py.check_signals().inspect_err(|_| SUSPECT.store(true, Ordering::Release))?
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(errors::other("InternalError", "the work ended early (this is a bug, please report it)"));
             }

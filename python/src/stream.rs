@@ -5,19 +5,44 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchReader};
+use datafusion::arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::dataframe::DataFrame;
 use futures::StreamExt;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::errors;
 use crate::runtime::{self, Process, Work};
+use crate::{errors, ffi};
 
 type Next = Option<Result<RecordBatch, DataFusionError>>;
+
+/// The batches of a frame one by one, for a loop.
+#[pyclass(frozen, module = "datafusion_timetravel._native")]
+pub(crate) struct Batches(Mutex<Rows>);
+
+impl Batches {
+    pub(crate) fn new(rows: Rows) -> Self {
+        Self(Mutex::new(rows))
+    }
+}
+
+#[pymethods]
+impl Batches {
+    /// The next batch, as a stream of one; none at the end.
+    fn pull<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyCapsule>>> {
+        let Ok(mut rows) = self.0.try_lock() else {
+            return Err(errors::other("InvalidError", "another thread reads this iterator: give each its own"));
+        };
+        let Some(batch) = rows.pull(py)? else { return Ok(None) };
+        let schema = batch.schema();
+        ffi::export_stream(py, RecordBatchIterator::new([Ok(batch)], schema)).map(Some)
+    }
+}
 
 /// The rows of a frame.
 pub(crate) struct Rows {
@@ -90,9 +115,10 @@ impl Iterator for Rows {
     fn next(&mut self) -> Option<Self::Item> {
         let pulled = Python::try_attach(|py| {
             self.pull(py).map_err(|error| {
-                if error.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py) {
-                    // The consumer makes an error of its own of this one: Python is to hear of Ctrl-C all the same.
-                    crate::ffi::interrupt_again();
+                if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                    // The consumer makes an error of its own of this one. To raise the signal once more would hit whatever
+                    // Python does next, such as printing that error.
+                    return ArrowError::ExternalError("interrupted by Ctrl-C".into());
                 }
                 ArrowError::ExternalError(error.to_string().into())
             })

@@ -82,8 +82,8 @@ def test_a_stream_is_not_held_in_memory(db):
     source = pa.RecordBatchReader.from_batches(schema, batches())
     from datafusion_timetravel import _native
 
-    db._native.write(
-        f"INSERT INTO big SELECT * FROM {(name := db._native.source_name())[0]}",
+    db._handle.write(
+        f"INSERT INTO big SELECT * FROM {(name := db._handle.source_name())[0]}",
         None, None, name[1], _native.Source(source), False, counted.append,
     )  # fmt: skip
     assert len(t) == 20_001 and sum(counted) == 20_000 and len(counted) == 200

@@ -24,7 +24,10 @@ pub(crate) fn test(arguments: &[&str]) -> Outcome {
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
             .args(["--no-deps", "--force-reinstall"])
             .arg(wheel)))?;
-        Ok(run(Command::new(&python).current_dir(root().join("python")).args(["-m", "pytest", "-q"]).args(arguments)))
+        // Not from the package's folder, whose sources would stand before what is installed.
+        let mut pytest = Command::new(&python);
+        pytest.current_dir(root()).args(["-m", "pytest", "-q", "-c", "python/pyproject.toml", "--rootdir", "python"]);
+        Ok(run(pytest.args(if arguments.is_empty() { &["python/tests"] } else { arguments })))
     };
     steps().unwrap_or_else(Outcome::Failed)
 }
