@@ -28,9 +28,10 @@ _COLOURS = {
 _STYLE = """
 <style>
 .tt-timeline { font-size: 13px; line-height: 1.45; max-width: 60em; }
-.tt-timeline ol { list-style: none; margin: 0; padding: 0 0 0 1.1em; border-left: 2px solid #8884; }
-.tt-timeline li { position: relative; margin: 0; padding: .25em 0 .45em .6em; }
-.tt-timeline li::before { content: ''; position: absolute; left: -1.6em; top: .55em; width: .8em; height: .8em;
+.tt-timeline ol { list-style: none !important; margin: 0 0 0 .5em !important; padding: 0 0 0 1.1em !important;
+  border-left: 2px solid #8884; }
+.tt-timeline li { position: relative; margin: 0 !important; padding: .25em 0 .45em .2em !important; }
+.tt-timeline li::before { content: ''; position: absolute; left: calc(-1.5em - 1px); top: .55em; width: .8em; height: .8em;
   border-radius: 50%; background: var(--tt); }
 .tt-timeline li.tt-gone { opacity: .55; }
 .tt-timeline b.tt-op { color: var(--tt); }
@@ -88,17 +89,17 @@ class Timeline:
             why = f" · {html.escape(commit['reason'])}" if commit["reason"] else ""
             partitions = commit["partitions"]
             where = f" · {html.escape(', '.join(partitions[:4]))}{' …' if len(partitions) > 4 else ''}" if partitions else ""
-            sizes = f"{commit['rows']:,} rows, {_size(commit['bytes'])} in {commit['files']} files" if commit["files"] else "no data"
-            marks = "".join(f"<span class='tt-flag'>{flag}</span>" for flag in flags)
+            sizes = f"{_counted(commit['rows'], 'row')}, {_size(commit['bytes'])} in {_counted(commit['files'], 'file')}" if commit["files"] else "no data written"
             until = _until(commit)
+            marks = "".join(f"<span class='tt-flag' title='{until.get(flag, '')}'>{flag}</span>" for flag in flags)
             time = commit["timestamp"].strftime("%Y-%m-%d %H:%M:%S UTC")
             items.append(
                 f"<li style='--tt:{colour}' class='{'' if flags else 'tt-gone'}'>"
                 f"<b>{commit['version']}</b> <b class='tt-op'>{html.escape(commit['operation'])}</b>{where}{marks}<br>"
-                f"<span class='tt-small'>{time}{who}{why} · {sizes}{until}</span></li>"
+                f"<span class='tt-small'>{time}{who}{why} · {sizes}</span></li>"
             )
         name = html.escape(self._table.name)
-        return f"{_STYLE}<div class='tt-timeline'><p><b>{name}</b>, {len(items)} versions</p><ol>{''.join(items)}</ol></div>"
+        return f"{_STYLE}<div class='tt-timeline'><p><b>{name}</b>, {_counted(len(items), 'version')}</p><ol>{''.join(items)}</ol></div>"
 
 
 def plot(table: Table, backend: str | None) -> Any:
@@ -132,11 +133,11 @@ def _altair(name: str, commits: list[dict[str, Any]]) -> Any:
     operations = sorted({row["operation"] for row in rows})
     colours = altair.Scale(domain=operations, range=[_COLOURS.get(operation, "#7a7f87") for operation in operations])
     return (
-        altair.Chart(altair.Data(values=rows), title=f"{name}: rows written by version")
+        altair.Chart(altair.Data(values=rows), title=f"{name}: rows written by version", width=560, height=200)
         .mark_bar()
         .encode(
             x=altair.X("version:O", axis=altair.Axis(labelAngle=0)),
-            y="rows:Q",
+            y=altair.Y("rows:Q", scale=altair.Scale(type="symlog")),
             color=altair.Color("operation:N", scale=colours),
             tooltip=["version:O", "operation:N", "rows:Q", "bytes:Q", "time:T"],
         )
@@ -157,6 +158,7 @@ def _matplotlib(name: str, commits: list[dict[str, Any]]) -> Any:
             label=operation,
         )
     axes.set(title=f"{name}: rows written by version", xlabel="version", ylabel="rows")
+    axes.set_yscale("symlog")
     axes.locator_params(axis="x", integer=True)
     axes.legend()
     return figure
@@ -185,11 +187,18 @@ def _lasts(until: dt.datetime | None, now: dt.datetime) -> bool:
     return until is not None and until > now
 
 
-def _until(commit: dict[str, Any]) -> str:
-    now = dt.datetime.now(dt.timezone.utc)
-    if commit["newest"] or not _lasts(commit["readable_until"], now):
-        return ""
-    return f" · readable until {commit['readable_until'].strftime('%Y-%m-%d %H:%M')}"
+def _until(commit: dict[str, Any]) -> dict[str, str]:
+    """Until when a version is readable and restorable; the newest is without an end."""
+    ends = {"readable": commit["readable_until"], "restorable": commit["restorable_until"]}
+    return {
+        flag: f"until {end.strftime('%Y-%m-%d %H:%M')} UTC"
+        for flag, end in ends.items()
+        if end is not None and not commit["newest"]
+    }
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _size(size: int) -> str:
