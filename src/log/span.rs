@@ -65,6 +65,11 @@ impl Lifetime {
         self.0.last()
     }
 
+    /// The commit that ended it; none while it lasts.
+    pub fn ended(&self) -> Option<Lsn> {
+        self.last().and_then(|span| span.until)
+    }
+
     /// Whether it has been the same at every version after `base`: nothing opened, nothing ended.
     pub fn unchanged_since(&self, base: Lsn) -> bool {
         self.0.iter().all(|span| span.since <= base && span.until.is_none_or(|until| until <= base))

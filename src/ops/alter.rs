@@ -6,14 +6,15 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Field;
 
 use super::apply::apply;
-use super::follow_up::follow_up;
+use super::follow_up::{follow_up, options_after};
 use super::plan::ColumnEdit;
-use super::{Pin, PinnedTable, Warehouse, create, plan};
-use crate::auth::{Caller, Privilege, Target};
+use super::sweep::SweepRow;
+use super::{Pin, PinnedTable, Warehouse, create, plan, vacuum};
+use crate::auth::{Privilege, Target};
 use crate::catalog::{CatalogAction, CatalogSnapshot, TableName};
 use crate::error::{Code, Error, Result};
-use crate::log::{Attempt, CommitOptions, Operation};
-use crate::table::{Action, PartitionRef, PartitionValues, TableSnapshot};
+use crate::log::{Attempt, Operation};
+use crate::table::{Action, PartitionRef, PartitionValues, TableSnapshot, properties};
 
 /// What ALTER TABLE changes.
 #[derive(Debug, Clone)]
@@ -108,6 +109,24 @@ pub async fn table(pin: &Pin, name: &TableName, change: Change) -> Result<()> {
     apply(pin, name, privilege, Operation::Alter, plan).await.map(|_| ())
 }
 
+/// What the next VACUUM would delete of the table if it had these properties; nothing is changed (R163).
+///
+/// # Errors
+/// As [`table`] gives for them.
+pub async fn dry_run_properties(
+    pin: &Pin,
+    name: &TableName,
+    set: BTreeMap<String, Option<String>>,
+) -> Result<Vec<SweepRow>> {
+    let table = pin.table_for(name, Privilege::Alter).await?;
+    let hours = set.get(properties::RETAIN_HOURS).cloned();
+    plan::set_properties(&table.snapshot, &name.to_string(), set)?;
+    match hours {
+        Some(hours) => vacuum::with_query_window(pin, table, properties::retained(hours.as_deref())).await,
+        None => Ok(vec![]),
+    }
+}
+
 /// Gives the table another name; id and history stay (C25). Decided in the catalog, then noted in the table's log.
 ///
 /// # Errors
@@ -134,7 +153,7 @@ pub async fn rename(pin: &Pin, name: &TableName, to: TableName) -> Result<()> {
         }
     };
     warehouse.catalog().commit(base, options, plan).await?;
-    follow_up(note_rename(warehouse, &table).await, "the table's log lacks the RENAME")
+    follow_up(note_rename(warehouse, &table).await, "the table's log lacks the RENAME").map(|_| ())
 }
 
 /// Notes in the table's log the name that the catalog gave it, where that is missing: whoever renamed it may have
@@ -151,11 +170,7 @@ async fn note_rename(warehouse: &Warehouse, table: &PinnedTable) -> Result<()> {
     let entry = catalog.state.table(table.id).filter(|entry| entry.dropped.is_none());
     let Some((entry, lsn)) = entry.and_then(|entry| Some((entry, entry.rename_decided?))) else { return Ok(()) };
     let decided = warehouse.catalog().info(&catalog, lsn).await?;
-    let caller = Caller { actor: decided.actor.clone(), reason: decided.reason.clone() };
-    let options = CommitOptions {
-        commit: decided.commit.follow_up("rename"),
-        ..warehouse.commit_options(&caller, Operation::Alter)
-    };
+    let options = options_after(warehouse, &decided, "rename", Operation::Alter);
     let name = entry.name.to_string();
     let plan = move |head: &TableSnapshot| match head.state.is_alive() && head.state.info()?.create.name != name {
         true => Ok(Attempt::Actions(vec![Action::Rename { name: name.clone() }])),

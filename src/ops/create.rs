@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::follow_up::follow_up;
+use super::follow_up::{follow_up, options_after};
 use super::insert::by_partition;
-use super::plan::NewFiles;
 use super::{Pin, Warehouse, plan, schema};
-use crate::auth::{Caller, Privilege, Target};
+use crate::auth::{Privilege, Target};
 use crate::catalog::{CatalogAction, CatalogSnapshot, CatalogState, Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::log::{Attempt, CommitOptions, Operation, Snapshot};
@@ -115,17 +114,7 @@ pub async fn create(pin: &Pin, table: NewTable, content: Vec<WrittenFile>) -> Re
     }
     let started = warehouse.store().now();
     let begun: Vec<_> = content.iter().map(|file| file.begun).chain([started]).collect();
-    for NewFiles { partition, files } in by_partition(warehouse, content) {
-        for file in files {
-            actions.push(Action::Add {
-                partition: partition.clone(),
-                file: Box::new(file),
-                order: None,
-                rank: 0,
-                counted: true,
-            });
-        }
-    }
+    actions.extend(plan::adds(by_partition(warehouse, content)));
     let partitioned = !table.schema.partition_columns.is_empty();
     let binding = Binding { id: table.id, name: table.name, partitioned, if_exists: table.if_exists, begun };
     begin(pin, binding, actions).await
@@ -199,11 +188,7 @@ pub(super) async fn finish_replace(warehouse: &Warehouse, id: TableId) -> Result
         return Ok(snapshot);
     };
     let decided = warehouse.catalog().info(&catalog, lsn).await?;
-    let caller = Caller { actor: decided.actor.clone(), reason: decided.reason.clone() };
-    let options = CommitOptions {
-        commit: decided.commit.follow_up("replace"),
-        ..warehouse.commit_options(&caller, Operation::Drop)
-    };
+    let options = options_after(warehouse, &decided, "replace", Operation::Drop);
     let gone = entry.name.to_string();
     let plan = move |head: &TableSnapshot| match head.state.is_alive() {
         true => plan::drop_table(head, &gone),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::apply::apply;
 use super::changes::{self, ObjectChange, Words};
+use super::follow_up::{follow_up, options_after};
 use super::{Pin, PinnedTable, Warehouse, create, drop, plan, retention, schema};
-use crate::auth::{Caller, Privilege, Target};
+use crate::auth::{Privilege, Target};
 use crate::catalog::{CatalogAction, CatalogSnapshot, CatalogState, TableName};
 use crate::error::{Code, Error, Result};
-use crate::log::{Attempt, CommitOptions, Lsn, Operation};
+use crate::log::{Attempt, Lsn, Operation};
 use crate::store::{PartitionId, TableId};
 use crate::table::TableSnapshot;
 
@@ -40,8 +41,9 @@ pub async fn table(pin: &Pin, name: &TableName, id: TableId) -> Result<Option<Ls
     let options = warehouse.commit_options(pin.caller(), Operation::Restore);
     let catalog = warehouse.catalog().snapshot().await?;
     warehouse.catalog().commit(catalog, options, plan).await?;
-    let head = table.log.snapshot().await?;
-    Ok(finish(warehouse, id, &head).await?.map(|finished| finished.lsn))
+    let finished = async { finish(warehouse, id, &table.log.snapshot().await?).await };
+    let finished = follow_up(finished.await, "the table's log lacks the RESTORE")?;
+    Ok(finished.flatten().map(|snapshot| snapshot.lsn))
 }
 
 /// What [`table`] would change; nothing is committed.
@@ -119,7 +121,7 @@ async fn find(pin: &Pin, name: &TableName, id: TableId) -> Result<Found> {
     } else if !create::is_taken_by_a_dropped_table(pin, name).await? {
         check_free(&pin.catalog().state, name, id)?;
     }
-    let Some(dropped) = ended(&snapshot)? else {
+    let Some(dropped) = snapshot.state.info()?.life.ended() else {
         return Err(Error::new(Code::Conflict, format!("table {name} ({id}) was restored by somebody else meanwhile")));
     };
     let table = PinnedTable { name: name.clone(), id, log: warehouse.table_log(id), snapshot };
@@ -134,26 +136,17 @@ pub(super) async fn finish(
     id: TableId,
     snapshot: &Arc<TableSnapshot>,
 ) -> Result<Option<Arc<TableSnapshot>>> {
-    let Some(dropped) = ended(snapshot)? else { return Ok(Some(Arc::clone(snapshot))) };
+    let Some(dropped) = snapshot.state.info()?.life.ended() else { return Ok(Some(Arc::clone(snapshot))) };
     let catalog = warehouse.catalog().snapshot().await?;
     let undropped = catalog.state.table(id).filter(|entry| entry.dropped.is_none() && entry.undrop == Some(dropped));
     let Some((entry, lsn)) = undropped.and_then(|entry| Some((entry, entry.undrop_decided?))) else { return Ok(None) };
     let decided = warehouse.catalog().info(&catalog, lsn).await?;
-    let caller = Caller { actor: decided.actor.clone(), reason: decided.reason.clone() };
-    let options = CommitOptions {
-        commit: decided.commit.follow_up("undrop"),
-        ..warehouse.commit_options(&caller, Operation::Restore)
-    };
+    let options = options_after(warehouse, &decided, "undrop", Operation::Restore);
     let name = entry.name.to_string();
     // Whether it may come back was decided; what has left the retention since then is there still.
     let plan = move |head: &TableSnapshot| plan::undrop_table(head, &name, dropped, Lsn::FIRST);
     let done = warehouse.table_log(id).commit(Arc::clone(snapshot), options, plan).await?;
     Ok(Some(done.snapshot))
-}
-
-/// The DROP that the table is under.
-fn ended(snapshot: &TableSnapshot) -> Result<Option<Lsn>> {
-    Ok(snapshot.state.info()?.life.last().and_then(|span| span.until))
 }
 
 fn check_free(catalog: &CatalogState, name: &TableName, id: TableId) -> Result<()> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::retention::Windows;
 use super::sweep::{self, Kind, SweepRow, Used};
@@ -45,7 +46,7 @@ pub async fn warehouse(pin: &Pin, project: &str, run: Run) -> Result<Vec<SweepRo
     rows.extend(shares::end_unneeded(pin, now, run).await?);
     let folders = folders(pin).await?;
     let fresh = Pin::new(pin.warehouse(), pin.caller()).await?;
-    rows.extend(tables(&fresh, live_tables(&fresh).await?, &folders, now, run, None).await?);
+    rows.extend(tables(&fresh, live_tables(&fresh).await?, &folders, now, run, Proposed::default()).await?);
     rows.extend(dropped_tables(&fresh, now, run).await?);
     rows.extend(purged_folders(&fresh, &folders, now, run).await?);
     rows.extend(unknown_folders(&fresh, &folders, now, run).await?);
@@ -69,7 +70,7 @@ pub async fn table(pin: &Pin, name: &TableName, project: &str, run: Run) -> Resu
     };
     let objects = pin.warehouse().store().list(&layout::data_folder(table.id)).await?;
     let folders = Folders::from([(table.id, objects)]);
-    rows.extend(tables(&fresh, vec![table], &folders, now, run, None).await?);
+    rows.extend(tables(&fresh, vec![table], &folders, now, run, Proposed::default()).await?);
     Ok(rows)
 }
 
@@ -81,7 +82,26 @@ pub async fn with_backup_days(pin: &Pin, value: &str) -> Result<Vec<SweepRow>> {
     pin.warehouse().authorize(pin.caller(), Privilege::Admin, &Target::Project)?;
     let now = pin.warehouse().store().now();
     let folders = folders(pin).await?;
-    tables(pin, live_tables(pin).await?, &folders, now, Run::Dry, Some(value)).await
+    let proposed = Proposed { backup: Some(settings::days(value)), ..Proposed::default() };
+    tables(pin, live_tables(pin).await?, &folders, now, Run::Dry, proposed).await
+}
+
+/// What VACUUM would delete of a table if it could be queried for so long; nothing is changed.
+///
+/// # Errors
+/// [`Code::ClockSkew`]; what the store gives.
+pub(super) async fn with_query_window(pin: &Pin, table: PinnedTable, query: Duration) -> Result<Vec<SweepRow>> {
+    let now = pin.warehouse().store().now();
+    let folders = Folders::from([(table.id, pin.warehouse().store().list(&layout::data_folder(table.id)).await?)]);
+    let proposed = Proposed { query: Some(query), ..Proposed::default() };
+    tables(pin, vec![table], &folders, now, Run::Dry, proposed).await
+}
+
+/// Windows that are only proposed; none where they stay.
+#[derive(Debug, Clone, Copy, Default)]
+struct Proposed {
+    query: Option<Duration>,
+    backup: Option<Duration>,
 }
 
 /// Sweeps live tables: all commits, then all deletions.
@@ -91,15 +111,14 @@ async fn tables(
     folders: &Folders,
     now: Timestamp,
     run: Run,
-    backup_days: Option<&str>,
+    proposed: Proposed,
 ) -> Result<Vec<SweepRow>> {
     let mut rows = Vec::new();
     let mut committed = Vec::new();
     for table in tables {
         let mut windows = Windows::of(&pin.catalog().state, &table.snapshot.state, pin.warehouse().grace());
-        if let Some(days) = backup_days {
-            windows.backup = settings::days(days);
-        }
+        windows.query = proposed.query.unwrap_or(windows.query);
+        windows.backup = proposed.backup.unwrap_or(windows.backup);
         let objects = folders.get(&table.id).cloned().unwrap_or_default();
         if run == Run::Dry {
             rows.extend(sweep::survey(pin, table, Kind::Expired(windows), now, objects).await?.rows());

@@ -17,6 +17,7 @@ use crate::ops::alter::{self, Change};
 use crate::ops::compact::{self, Compaction};
 use crate::ops::drop_partitions::drop_partitions;
 use crate::ops::plan::ColumnEdit;
+use crate::provider::views;
 use crate::sql::{AlterOperation, AlterTable, CompactKind, PartitionSpec};
 use crate::table::{PartitionValues, properties};
 
@@ -62,7 +63,7 @@ async fn run_alter(
             CompactKind::Minor => Compaction::Minor,
         };
         let only = match &partition {
-            Some(spec) => Some(values(&*pin.table(name).await?.snapshot.state.schema()?, name, spec)?),
+            Some(spec) => named(pin, name, Privilege::Update, std::slice::from_ref(spec)).await?.pop(),
             None => None,
         };
         compact::compact(pin, name, only.as_ref(), kind, &run.ctx.task_ctx()).await?;
@@ -88,8 +89,12 @@ async fn run_alter(
             alter::rename(pin, name, to).await?;
             return run.done();
         }
-        AlterOperation::SetProperties(set) => {
-            Change::Properties(set.into_iter().map(|(key, value)| (key, Some(value))).collect())
+        AlterOperation::SetProperties { properties, dry_run } => {
+            let set = properties.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            if dry_run {
+                return run.rows(views::sweep::show(&alter::dry_run_properties(pin, name, set).await?)?);
+            }
+            Change::Properties(set)
         }
         AlterOperation::UnsetProperties { keys, if_exists } => {
             let table = pin.table_for(name, Privilege::Alter).await?;

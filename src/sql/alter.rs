@@ -47,7 +47,7 @@ fn operation(cursor: &mut Cursor<'_>) -> Parse<AlterOperation> {
 
 fn set(cursor: &mut Cursor<'_>) -> Parse<AlterOperation> {
     if cursor.take("TBLPROPERTIES") {
-        Ok(AlterOperation::SetProperties(cursor.properties()?))
+        Ok(AlterOperation::SetProperties { properties: cursor.properties()?, dry_run: cursor.take("DRY RUN") })
     } else if cursor.take("LIFECYCLE") {
         Ok(AlterOperation::SetLifecycle(cursor.lifecycle_days()?))
     } else if cursor.take("COMMENT") {

@@ -160,7 +160,7 @@ pub(crate) const STATEMENTS: &[StatementForm] = &[
     StatementForm {
         name: "ALTER TABLE",
         leading: &["ALTER TABLE"],
-        syntax: "ALTER TABLE t SET TBLPROPERTIES ('key' = 'value', …) | UNSET TBLPROPERTIES ('key', …) | \
+        syntax: "ALTER TABLE t SET TBLPROPERTIES ('key' = 'value', …) [DRY RUN] | UNSET TBLPROPERTIES ('key', …) | \
                  SET LIFECYCLE days | SET COMMENT 'x' | RENAME TO name | \
                  [PARTITION (…)] ENABLE | DISABLE LIFECYCLE | [PARTITION (…)] TOUCH | \
                  [PARTITION (…)] COMPACT MAJOR | MINOR | ADD [IF NOT EXISTS] PARTITION (…)… | \

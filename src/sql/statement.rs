@@ -184,7 +184,7 @@ pub(crate) struct AlterTable {
 /// What `ALTER TABLE` does.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum AlterOperation {
-    SetProperties(Vec<(String, String)>),
+    SetProperties { properties: Vec<(String, String)>, dry_run: bool },
     UnsetProperties { keys: Vec<String>, if_exists: bool },
     SetLifecycle(u64),
     EnableLifecycle { partition: Option<PartitionSpec>, enabled: bool },

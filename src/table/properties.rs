@@ -100,7 +100,12 @@ pub fn check_lifecycle(days: i64) -> Result<u32> {
 
 /// How long versions can be queried; zero switches time travel off.
 pub fn retain(state: &TableState) -> Duration {
-    Duration::from_secs(3600 * number(state, RETAIN_HOURS, DEFAULT_RETAIN_HOURS))
+    retained(state.property(RETAIN_HOURS))
+}
+
+/// How long that is with this value of [`RETAIN_HOURS`], or without one.
+pub(crate) fn retained(hours: Option<&str>) -> Duration {
+    Duration::from_secs(3600 * hours.and_then(|hours| hours.parse().ok()).unwrap_or(DEFAULT_RETAIN_HOURS))
 }
 
 /// Into how many key ranges one large write is split at the most.

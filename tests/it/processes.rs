@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::lake::Session;
+use super::trust::report::report;
 
 const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
 const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
@@ -117,6 +118,7 @@ async fn fifty_kills_lose_nothing() {
     let acks = acknowledged(&acks);
     let keys = verify(&session, &acks).await;
     println!("{} acknowledged, {} stored", acks.len(), keys.len());
+    report("kill -9", &[("kills", KILLS), ("commits", keys.len() as u64)]);
     assert!(acks.len() as u64 >= KILLS / 2, "{} acknowledged", acks.len());
     assert!(keys.len() - acks.len() <= KILLS as usize, "at most the last of each process was done without its word");
     // One process at a time: the newest version at the acknowledgement is the one that it acknowledges.
@@ -150,6 +152,7 @@ async fn two_processes_race() {
     let mut acks = acknowledged(&files[0]);
     acks.extend(acknowledged(&files[1]));
     assert_eq!(acks.len() as u64, 2 * EACH);
+    report("two processes", &[("commits", 2 * EACH)]);
     let keys = verify(&session, &acks).await;
     assert_eq!(keys.len() as u64, 2 * EACH);
     assert_eq!(session.number("SELECT get_latest_version('t')").await, 2 * EACH + 1);

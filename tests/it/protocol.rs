@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 
 use super::lake::{Contents, Session, ours};
+use super::trust::report::report;
 
 /// The tables that every verb finds. `seven` is one commit before its first checkpoint.
 const START: &[&str] = &[
@@ -252,6 +253,7 @@ async fn verb(sql: &str) {
     let before = Contents::of(Arc::new(start.fork())).await;
     let (puts, after) = clean_run(&start, sql).await;
     assert!(puts.iter().any(|put| is_log(&put.path)), "{sql}");
+    let mut cases = 0;
     for (at, put) in puts.iter().enumerate() {
         let large = sql.contains("memory.public.large");
         if large && is_log(&put.path) {
@@ -263,13 +265,16 @@ async fn verb(sql: &str) {
                 continue;
             }
             one(&start, &before, &after, sql, at + 1, put, *trouble).await;
+            cases += 1;
         }
         if is_log(&put.path) {
             for refusal in [None, Some(Fault::Precondition412)] {
                 race(&start, &after, sql, at + 1, &put.path, refusal).await;
+                cases += 1;
             }
         }
     }
+    report("commit protocol", &[("cases", cases)]);
 }
 
 /// Somebody else takes the slot just before the k-th put, and the store refuses with 409 or 412.

@@ -5,7 +5,7 @@
 //! `TIMETRAVEL_SWEEP_SEQUENCES` says how many sequences; `TIMETRAVEL_SEED` replays one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +15,18 @@ use datafusion_timetravel::store::testing::ClockedStore;
 use datafusion_timetravel::store::{FileId, ManualClock, ObjectStore, TableId, Timestamp};
 use datafusion_timetravel::table::{TableLog, TableSnapshot};
 use datafusion_timetravel::{Code, TimeTravel};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::lake::{Session, ours, store};
+use super::trust::report::report;
 
-const SEQUENCES: u64 = 4;
-const STEPS: usize = 40;
+const SEQUENCES: u64 = 400;
+const STEPS: usize = 50;
+/// As many are under way together.
+const TOGETHER: usize = 2;
 const HOUR: Duration = Duration::from_secs(3600);
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 
@@ -132,9 +135,11 @@ impl World {
         let lsn = 1 + self.below(head);
         let sql = match self.below(20) {
             0..=5 => format!("INSERT INTO {name} VALUES {row}"),
+            6 if self.below(2) == 0 => format!("UPDATE {name} SET v = v + 1 WHERE k = {k}"),
             6 | 7 => format!("INSERT OVERWRITE {name} VALUES {row}"),
             8 => format!("DELETE FROM {name} WHERE k = {k}"),
-            9 | 10 => format!("ALTER TABLE {name} COMPACT MAJOR"),
+            9 => format!("ALTER TABLE {name} COMPACT MINOR"),
+            10 => format!("ALTER TABLE {name} COMPACT MAJOR"),
             11 if partitioned => format!("ALTER TABLE {name} DROP PARTITION (d = '{d}')"),
             12 if partitioned => match self.dropped_partition(id).await {
                 Some(partition) => format!("RESTORE TABLE {name} PARTITION('id'='{partition}')"),
@@ -192,16 +197,25 @@ impl World {
         let session = open(&self.clock, &self.objects).await;
         for (name, id) in self.live().await {
             let head = self.snapshot(id).await.lsn.get();
-            for v in head.saturating_sub(12).max(1)..=head {
-                let rows = session.run(&format!("SELECT * FROM {name} VERSION AS OF {v} ORDER BY 1, 2")).await;
-                found.insert((id, v, v), rows.map_err(|error| ours(&error).code()));
+            let columns = self.columns(id).await;
+            let versions = sampled(head, 4).into_iter().map(|v| (v, format!("{name} VERSION AS OF {v}")));
+            for (v, rows) in together(&session, &columns, versions.collect()).await {
+                found.insert((id, v, v), rows);
             }
-            for a in head.saturating_sub(4).max(1)..head {
-                let sql = format!("SELECT * FROM {name} VERSION BETWEEN {a} AND {head} ORDER BY 1, 2");
-                found.insert((id, a, head), session.run(&sql).await.map_err(|error| ours(&error).code()));
+            let ranges = sampled(head, 2)
+                .into_iter()
+                .filter(|a| *a < head)
+                .map(|a| (a, format!("{name} VERSION BETWEEN {a} AND {head}")));
+            for (a, rows) in together(&session, &columns, ranges.collect()).await {
+                found.insert((id, a, head), rows);
             }
         }
         found
+    }
+
+    async fn columns(&self, id: TableId) -> String {
+        let partitioned = !self.snapshot(id).await.state.schema().unwrap().partition_columns.is_empty();
+        if partitioned { "k, v, d".to_owned() } else { "k, v".to_owned() }
     }
 
     async fn clean_up(&mut self, verb: &str) {
@@ -291,6 +305,38 @@ impl World {
     }
 }
 
+/// So many versions up to the latest: it, the one before, and others that are spread evenly over the history.
+fn sampled(head: u64, count: u64) -> BTreeSet<u64> {
+    let spread = (1..=count).map(|n| head * n / (count + 1)).filter(|v| *v > 0);
+    spread.chain([head, head.saturating_sub(1).max(1)]).collect()
+}
+
+/// What each relation shows, or the code of its refusal: asked in one statement, and one by one where that is refused.
+async fn together(
+    session: &Session,
+    columns: &str,
+    relations: Vec<(u64, String)>,
+) -> BTreeMap<u64, Result<Vec<String>, Code>> {
+    let asked =
+        relations.iter().map(|(tag, from)| format!("SELECT CAST({tag} AS BIGINT) AS tag, {columns} FROM {from}"));
+    let sql = asked.collect::<Vec<_>>().join(" UNION ALL ");
+    let mut found: BTreeMap<_, _> = relations.iter().map(|(tag, _)| (*tag, Ok(vec![]))).collect();
+    if relations.len() > 1
+        && let Ok(rows) = session.run(&format!("SELECT * FROM ({sql}) ORDER BY 1, 2, 3")).await
+    {
+        for row in rows {
+            let (tag, row) = row.split_once(' ').unwrap();
+            found.get_mut(&tag.parse().unwrap()).unwrap().as_mut().unwrap().push(row.to_owned());
+        }
+        return found;
+    }
+    for (tag, from) in relations {
+        let rows = session.run(&format!("SELECT {columns} FROM {from} ORDER BY 1, 2")).await;
+        found.insert(tag, rows.map_err(|error| ours(&error).code()));
+    }
+    found
+}
+
 fn file_of(meta: &object_store::ObjectMeta) -> Option<FileId> {
     layout::parse_data_file_name(meta.location.filename()?).map(|(file, _)| file)
 }
@@ -341,8 +387,12 @@ async fn clean_ups_take_nothing_that_can_be_read() {
         return;
     }
     let mut deleted = 0;
-    for seed in 0..number("TIMETRAVEL_SWEEP_SEQUENCES").unwrap_or(SEQUENCES) {
-        deleted += sequence(seed).await;
+    let count = number("TIMETRAVEL_SWEEP_SEQUENCES").unwrap_or(SEQUENCES);
+    let mut running = futures::stream::iter(0..count)
+        .map(|seed| async move { tokio::spawn(sequence(seed)).await.expect("a sequence") })
+        .buffer_unordered(TOGETHER);
+    while let Some(some) = running.next().await {
+        deleted += some;
     }
-    println!("{deleted} files deleted");
+    report("clean-ups", &[("seeds", count), ("files deleted", deleted as u64)]);
 }

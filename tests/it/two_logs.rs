@@ -14,6 +14,7 @@ use datafusion_timetravel::{Code, TimeTravel};
 use object_store::memory::InMemory;
 
 use super::lake::{Session, ours, store, table_id};
+use super::trust::report::report;
 
 const START: &[&str] = &[
     "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
@@ -145,6 +146,7 @@ async fn fresh(objects: &Arc<InMemory>) -> Session {
 async fn a_crash_between_the_logs_is_finished_by_the_next_statement() {
     let start = prepared().await;
     let before = rows(&fresh(&Arc::new(start.fork())).await).await;
+    let mut cases = 0;
     for (sql, nexts) in VERBS {
         let sql = with_ids(&start, sql).await;
         let clean = Arc::new(start.fork());
@@ -178,10 +180,12 @@ async fn a_crash_between_the_logs_is_finished_by_the_next_statement() {
                     }
                     fresh(&objects).await.ok(next).await;
                     assert_eq!(everything(&fresh(&objects).await).await, whole, "{what}");
+                    cases += 1;
                 }
             }
         }
     }
+    report("dead between two logs", &[("cases", cases)]);
 }
 
 /// The handle that begun it may also be the one that goes on: its caches don't mislead it.

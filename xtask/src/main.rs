@@ -8,6 +8,7 @@ mod features;
 mod python;
 mod suite;
 mod task;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ Commands:
   bench restore [--release] [--rows N,N] [--rounds N]
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
   python [pytest's options]       the Python package: its wheel in an environment of its own, and its tests
+  trust [--long]                  the trust programme and its counts; --long: at sizes that take hours
   requirements                    which rules of docs/spec/requirements.md tests cite
   features                        compares the features of the shell's build with those of the workspace's";
 
@@ -42,6 +44,8 @@ fn main() -> ExitCode {
         ["tpch", options @ ..] => tpch(options),
         ["bench", "restore", options @ ..] => bench("restore", options),
         ["python", options @ ..] => python::test(options),
+        ["trust"] => trust::trust(false),
+        ["trust", "--long"] => trust::trust(true),
         ["requirements"] => run(cargo()
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),

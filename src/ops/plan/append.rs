@@ -25,7 +25,7 @@ pub fn append(base: &TableSnapshot, written: Vec<NewFiles>, preconditions: Vec<P
 }
 
 /// The files as counted additions of the commit.
-pub(super) fn adds(written: Vec<NewFiles>) -> Vec<Action> {
+pub(in crate::ops) fn adds(written: Vec<NewFiles>) -> Vec<Action> {
     let mut actions = Vec::new();
     for NewFiles { partition, files } in written {
         for file in files {

@@ -14,7 +14,7 @@ pub(super) fn alive(state: &TableState, name: &str) -> Result<()> {
     }
     let info = state.info()?;
     let id = info.create.id;
-    let dropped = info.life.last().and_then(|span| span.until).unwrap_or(Lsn::ZERO);
+    let dropped = info.life.ended().unwrap_or(Lsn::ZERO);
     Err(Error::new(
         Code::TableDropped,
         format!(
@@ -122,10 +122,7 @@ pub(super) fn open_partitions(
 /// The error for a partition that isn't there; it says how to bring back a dropped one.
 fn absent(state: &TableState, schema: &TableSchema, name: &str, values: &PartitionValues) -> Error {
     let spec = spec(schema, values);
-    let ended = state
-        .partitions()
-        .filter(|entry| &entry.values == values)
-        .max_by_key(|entry| entry.life.last().and_then(|span| span.until));
+    let ended = state.partitions().filter(|entry| &entry.values == values).max_by_key(|entry| entry.life.ended());
     let way_out = match ended {
         Some(entry) => {
             format!("it was dropped; bring it back first with RESTORE TABLE {name} PARTITION('id'='{}')", entry.id)

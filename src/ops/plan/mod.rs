@@ -26,6 +26,7 @@ mod undrop_table;
 
 pub use add_partitions::add_partitions;
 pub use alter::{set_comment, set_lifecycle, set_partition_lifecycle, set_properties, touch_partitions, touch_table};
+pub(in crate::ops) use append::adds;
 pub use append::{NewFiles, append};
 pub use clone::{CloneContent, clone_content, clone_new, clone_onto};
 pub use columns::{ColumnEdit, add_columns, change_column, drop_columns, rename_column};

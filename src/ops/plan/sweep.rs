@@ -35,8 +35,7 @@ pub fn purge(head: &TableSnapshot, name: &str, orphans: bool) -> Plan {
 /// Whether a partition ended since the last PURGE: it could still be restored.
 fn has_dropped_partitions(state: &TableState) -> Result<bool> {
     let purged = state.info()?.purged.unwrap_or(Lsn::ZERO);
-    let ended = |until: Option<Lsn>| until.is_some_and(|until| until > purged);
-    Ok(state.partitions().any(|entry| entry.life.last().is_some_and(|span| ended(span.until))))
+    Ok(state.partitions().any(|entry| entry.life.ended().is_some_and(|until| until > purged)))
 }
 
 /// A range can be read only where no PURGE took a file of it.

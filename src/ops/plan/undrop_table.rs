@@ -13,7 +13,7 @@ use crate::table::{Action, TableSnapshot};
 pub fn undrop_table(head: &TableSnapshot, name: &str, dropped: Lsn, horizon: Lsn) -> Plan {
     let state = &head.state;
     let life = &state.info()?.life;
-    let latest = life.last().and_then(|span| span.until) == Some(dropped);
+    let latest = life.ended() == Some(dropped);
     if !latest {
         // Finishing twice is finishing once.
         if life.is_open() && life.spans().iter().any(|span| span.until == Some(dropped)) {

@@ -174,7 +174,10 @@ fn alter_table_does_one_thing() {
     let cases = [
         (
             "SET TBLPROPERTIES('a'=\"b\", acid.data.retain.hours = 24)",
-            SetProperties(vec![property("a", "b"), property("acid.data.retain.hours", "24")]),
+            SetProperties {
+                properties: vec![property("a", "b"), property("acid.data.retain.hours", "24")],
+                dry_run: false,
+            },
         ),
         ("UNSET TBLPROPERTIES('a', \"b\")", UnsetProperties { keys: vec!["a".into(), "b".into()], if_exists: false }),
         ("UNSET TBLPROPERTIES IF EXISTS ('a')", UnsetProperties { keys: vec!["a".into()], if_exists: true }),

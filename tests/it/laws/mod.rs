@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use datafusion_timetravel::log::Operation;
 use datafusion_timetravel::table::{Action, Order};
 
+use crate::trust::report as counts;
 use rng::Rng;
 use world::World;
 
@@ -209,6 +210,7 @@ fn sequences(count: u64) {
         running.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    counts::report("laws", &[("seeds", count)]);
 }
 
 /// The laws can fail: each broken rule shows within a few thousand sequences.
@@ -232,6 +234,7 @@ fn a_broken_rule_is_noticed() {
         unnoticed
     });
     assert!(unnoticed.is_empty(), "the laws do not notice {unnoticed:?}");
+    counts::report("laws", &[("bugs caught", Mutant::ALL.len() as u64)]);
 }
 
 #[test]

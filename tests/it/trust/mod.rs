@@ -1,3 +1,4 @@
 //! The trust programme: faults, crashes, races, corruption and hostile input (docs/reliability.md says what it promises).
 
-mod report;
+mod commit_model;
+pub mod report;
