@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _names, _params, _source
 from ._frame import Frame
@@ -364,6 +364,12 @@ class Table:
             if not on:
                 raise InvalidError(f"{self.name} has no primary key: say on what rows match, merge(data, on=..)")
         return Merge(self, data, on, params)
+
+    @overload
+    def restore(self, to: int | Moment | None = None, *, as_name: str | None = None, dry_run: Literal[False] = False) -> int: ...
+
+    @overload
+    def restore(self, to: int | Moment | None = None, *, as_name: str | None = None, dry_run: Literal[True]) -> Frame: ...
 
     def restore(self, to: int | Moment | None = None, *, as_name: str | None = None, dry_run: bool = False) -> int | Frame:
         """Brings back an earlier version, in one commit and without copying data; it can itself be undone.

@@ -16,7 +16,7 @@ pub(crate) fn of(error: &DataFusionError) -> PyErr {
 
 /// An error of ours.
 pub(crate) fn ours(error: &Error) -> PyErr {
-    let unknown = error.unknown_commit().map(|commit| format!("{:?}", commit.commit));
+    let unknown = error.unknown_commit().map(|commit| commit.commit.to_string());
     Python::attach(|py| {
         let made = py.import(MODULE).and_then(|module| {
             let kind = format!("{:?}", error.kind());
