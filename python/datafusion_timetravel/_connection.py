@@ -210,7 +210,8 @@ class Database:
 
     def register(self, ctx: Any, name: str | None = None) -> None:
         """Registers the warehouse in a session of the ``datafusion`` package: its tables as a catalog, and the table
-        functions ``at``, ``incremental``, ``history``, ``partitions``, ``files``, ``tables`` and ``audit``.
+        functions ``at``, ``incremental``, ``changes``, ``diff``, ``history``, ``partitions``, ``files``, ``tables`` and
+        ``audit``.
 
         >>> import datafusion, datafusion_timetravel as tt
         >>> db = tt.connect("memory://", name="lake")

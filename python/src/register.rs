@@ -30,7 +30,8 @@ use tokio::runtime::Handle;
 use crate::{errors, ffi};
 
 /// The names of the table functions.
-const FUNCTIONS: [&str; 7] = ["at", "incremental", "history", "partitions", "files", "tables", "audit"];
+const FUNCTIONS: [&str; 9] =
+    ["at", "incremental", "changes", "diff", "history", "partitions", "files", "tables", "audit"];
 
 /// A future that is polled within our runtime.
 struct Within<'a, T> {
@@ -194,12 +195,59 @@ impl SchemaProvider for Schema {
     }
 }
 
+/// A query as a table, planned by a session of ours: another DataFusion can't take our tables into a plan of its own.
+struct Query {
+    view: Arc<dyn TableProvider>,
+    ctx: SessionContext,
+    runtime: Handle,
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query").field("schema", &self.schema()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for Query {
+    fn schema(&self) -> SchemaRef {
+        self.view.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let frame = self.ctx.read_table(Arc::clone(&self.view))?;
+        let columns = frame.schema().columns();
+        let wanted: Vec<Expr> = match projection {
+            Some(places) => places.iter().filter_map(|place| columns.get(*place)).cloned().map(Expr::Column).collect(),
+            None => columns.into_iter().map(Expr::Column).collect(),
+        };
+        let frame = frame.select(wanted)?.limit(0, limit)?;
+        within(&self.runtime, frame.create_physical_plan()).await
+    }
+}
+
 /// A table function whose tables are looked for in the warehouse, whatever the other session's default catalog is.
-#[derive(Debug)]
 struct InWarehouse {
     inner: Arc<dyn TableFunctionImpl>,
     catalog: String,
     runtime: Handle,
+    ctx: SessionContext,
+}
+
+impl fmt::Debug for InWarehouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InWarehouse").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 impl InWarehouse {
@@ -223,7 +271,10 @@ impl TableFunctionImpl for InWarehouse {
         }
         let _entered = self.runtime.enter();
         let table = self.inner.call_with_args(TableFunctionArgs::new(&exprs, args.session()))?;
-        Ok(Table::fixed(table, &self.runtime))
+        match table.get_logical_plan() {
+            Some(_) => Ok(Arc::new(Query { view: table, ctx: self.ctx.clone(), runtime: self.runtime.clone() })),
+            None => Ok(Table::fixed(table, &self.runtime)),
+        }
     }
 }
 
@@ -254,7 +305,8 @@ pub(crate) fn functions(ctx: &SessionContext, catalog: &str, runtime: &Handle) -
     for name in FUNCTIONS {
         let found = ctx.table_function(name).map_err(|error| errors::of(&error))?;
         let inner = Arc::clone(found.function());
-        let function = Arc::new(InWarehouse { inner, catalog: catalog.to_owned(), runtime: runtime.clone() });
+        let function =
+            Arc::new(InWarehouse { inner, catalog: catalog.to_owned(), runtime: runtime.clone(), ctx: ctx.clone() });
         functions.push((name.to_owned(), Function { function }));
     }
     Ok(functions)

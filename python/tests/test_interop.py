@@ -41,6 +41,11 @@ def test_datafusion_reads_versions_in_one_call(db, prices):
     assert ctx.sql("SELECT name FROM tables()").to_pydict() == {"name": ["prices"]}
     joined = "SELECT n.item, n.price - o.price AS dearer FROM lake.default.prices n JOIN at('prices', 1) o ON n.item = o.item"
     assert ctx.sql(joined).to_pydict() == {"item": ["apple"], "dearer": [20]}
+    changes = ctx.sql("SELECT item, _change_type FROM changes('prices', 1, 3) WHERE _version = 3").to_pydict()
+    assert changes == {"item": ["bread"], "_change_type": ["delete"]}
+    diff = ctx.sql("SELECT item, price_before, price_after FROM diff('prices', 1, 2) ORDER BY item").to_pydict()
+    assert diff == {"item": ["apple", "cheese"], "price_before": [100, None], "price_after": [120, 900]}
+    assert ctx.sql("SELECT count(*) AS n FROM changes('prices', 1, 3)").to_pydict() == {"n": [4]}
     # A commit after the registration is seen.
     prices.upsert({"item": ["dates"], "price": [400]})
     assert ctx.sql("SELECT count(*) AS n FROM lake.default.prices").to_pydict() == {"n": [3]}
