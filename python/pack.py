@@ -23,7 +23,7 @@ PACKAGE = "datafusion_timetravel"
 def pack(library: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
     with tempfile.TemporaryDirectory() as folder:
         command = ["maturin", "pep517", "write-dist-info", "--metadata-directory", folder, "--interpreter", sys.executable]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True)
+        subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
         (info,) = pathlib.Path(folder).iterdir()
         files = {f"{info.name}/{path.name}": path.read_bytes() for path in sorted(info.iterdir())}
     tag = next(line.split(": ")[1] for line in files[f"{info.name}/WHEEL"].decode().splitlines() if line.startswith("Tag: "))

@@ -153,6 +153,17 @@ pub struct UnknownCommit {
     pub lsn: u64,
 }
 
+/// What `work` gives; a panic of it as a text. For decoders of other libraries that are given bytes which may be hostile.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| panic_text(&*panic))
+}
+
+/// What a panic that was caught says.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the decoder gave up: {}", text.unwrap_or("it does not say why"))
+}
+
 /// The result of every operation in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -37,6 +37,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) now: Option<Timestamp>,
 
+    /// How many hours a table's last commit may be ahead of this clock: after a commit by a machine whose clock was wrong
+    #[arg(long, value_name = "HOURS")]
+    pub(crate) clock_skew: Option<u32>,
+
     /// The caller, as history and audit show it, and as the policy knows it
     #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true)]
     pub(crate) user: Option<String>,

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
 use datafusion::common::config::ConfigNonZeroUsize;
@@ -103,6 +104,9 @@ async fn open_warehouse(root: &str, args: &Args, policy: Option<Arc<Policy>>) ->
     let mut builder = TimeTravel::builder(root);
     if let Some(now) = args.now {
         builder = builder.clock(clock::pinned(now));
+    }
+    if let Some(hours) = args.clock_skew {
+        builder = builder.clock_skew(Duration::from_secs(3600 * u64::from(hours)));
     }
     if let Some(policy) = policy {
         builder = builder.authorizer(policy);

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{Commit, FORMAT, Header, Log, Lsn, Operation, Snapshot, State, commit};
 use crate::error::{Code, Error, Result, UnknownCommit};
 use crate::store::layout::LogRoot;
+use crate::store::testing::Bug;
 use crate::store::{CommitId, Path, PutError, TableId, Timestamp};
 
 /// What a commit is called and how long it may take.
@@ -105,6 +106,9 @@ impl<S: State> Log<S> {
         P: Fn(&Snapshot<S>) -> Result<Attempt<S::Action>> + Send + 'static,
     {
         let log = Arc::clone(self);
+        if Bug::CommitFutureDropped.is_on() {
+            return Box::pin(log.append(base, &options, plan)).await;
+        }
         let task = tokio::spawn(async move { log.append(base, &options, plan).await });
         task.await.unwrap_or_else(|error| Err(Error::internal(format!("the commit task ended early: {error}"))))
     }
@@ -118,11 +122,19 @@ impl<S: State> Log<S> {
             _ => base,
         };
         let mut lost = 0_u32;
+        let mut first = None;
         loop {
             if let Some(done) = snapshot.index.recent.iter().rev().find(|info| info.commit == options.commit) {
                 return Ok(Committed { lsn: Some(done.lsn), snapshot: self.remember(snapshot) });
             }
-            let Attempt::Actions(actions) = plan(&snapshot)? else {
+            let attempt = match first.take() {
+                Some(stale) if Bug::RetryWithoutReread.is_on() => stale,
+                _ => plan(&snapshot)?,
+            };
+            if Bug::RetryWithoutReread.is_on() {
+                first = Some(attempt.clone());
+            }
+            let Attempt::Actions(actions) = attempt else {
                 return Ok(Committed { lsn: None, snapshot: self.remember(snapshot) });
             };
             let header = self.header(&snapshot, options)?;
@@ -151,7 +163,7 @@ impl<S: State> Log<S> {
             return Err(Error::new(
                 Code::ClockSkew,
                 format!(
-                    "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again",
+                    "the last commit of {} is of {}, {} s ahead of this clock ({now}): set the clock right and try again; where the commit was made by a wrong clock, open the warehouse with a larger clock skew",
                     title(),
                     snapshot.time(),
                     ahead.as_secs(),
@@ -196,15 +208,19 @@ impl<S: State> Log<S> {
             .with_jitter()
             .without_max_times()
             .build();
-        let mut last: Option<Error> = None;
+        let mut last: Option<Error>;
         let mut sent = false;
         loop {
+            let mut refused = false;
             match self.store.create(&path, mine.file.clone()).await {
                 Ok(_) => return Ok(mine),
                 // Nothing of this commit was ever stored, so nothing is unclear.
                 Err(PutError::NotStored(error)) if !sent => return Err(error),
                 Err(PutError::NotStored(error)) => last = Some(error),
-                Err(PutError::Occupied) => sent = true,
+                Err(PutError::Occupied(error)) => {
+                    (sent, refused) = (true, true);
+                    last = Some(error);
+                }
                 Err(PutError::Unsure(error)) => {
                     sent = true;
                     last = Some(error);
@@ -213,7 +229,13 @@ impl<S: State> Log<S> {
             // Reading is repeated by itself: while the answer is not known, nothing more may be sent elsewhere.
             loop {
                 match self.read_commit(lsn).await {
-                    Ok(Some(commit)) => return Ok(commit),
+                    Ok(Some(mut commit)) => {
+                        if Bug::NoOwnId.is_on() {
+                            commit.header.commit = CommitId::from_u128(0);
+                        }
+                        return Ok(commit);
+                    }
+                    Ok(None) if refused && Bug::ConflictAsExists.is_on() => return Err(lost_race(&path)),
                     Ok(None) => break,
                     Err(error) if error.code() == Code::StoreUnavailable => last = Some(error),
                     Err(error) => return Err(error),
@@ -244,6 +266,11 @@ async fn wait(
     }
     tokio::time::sleep(delay).await;
     Ok(())
+}
+
+/// What [`Bug::ConflictAsExists`] makes of a refusal.
+fn lost_race(path: &Path) -> Error {
+    Error::new(Code::Conflict, format!("another commit has {path}: run the statement again"))
 }
 
 /// A pause that spreads writers out: longer the more often a race was lost.

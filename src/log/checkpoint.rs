@@ -14,9 +14,13 @@ use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
 use super::{CommitIndex, CommitInfo, Header, Lsn, SegmentRef, Snapshot, State, StateRow, commit, index::SEGMENT};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, guarded};
 use crate::store::layout::{CheckpointName, LogRoot};
+use crate::store::testing::Bug;
 use crate::store::{Digest, Path, Store};
+
+/// The largest checkpoint or segment that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// Checkpoints kept; a reader that loses one to clean-up falls back to the next or to the log.
 const KEEP: usize = 3;
@@ -52,21 +56,30 @@ pub(super) async fn write<S: State>(store: &Store, root: LogRoot, snapshot: &Sna
         rows.push(row(COMMIT, info.as_ref())?);
     }
     rows.extend(snapshot.state.to_rows()?);
+    if Bug::ShortCheckpoint.is_on() {
+        rows.pop();
+    }
     let bytes = encode(&rows)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::internal(format!("a checkpoint of {} bytes, of which none is read", bytes.len())));
+    }
     let path = state_path(root, snapshot.lsn, Digest::of(&bytes));
     store.put_new(&path, bytes).await?;
     let mut known = list(store, root).await?;
     known.sort_by_key(|(lsn, _)| *lsn);
-    for (lsn, digest) in known.iter().rev().skip(KEEP) {
+    let keep = if Bug::LastCheckpointDeleted.is_on() { 0 } else { KEEP };
+    for (lsn, digest) in known.iter().rev().skip(keep) {
         store.delete(&state_path(root, *lsn, *digest)).await?;
     }
     Ok(())
 }
 
-/// The newest readable checkpoint at or before `limit`.
-pub(super) async fn newest<S: State>(store: &Store, root: LogRoot, limit: Lsn) -> Result<Option<Snapshot<S>>> {
-    let mut known = list(store, root).await?;
-    known.retain(|(lsn, _)| *lsn <= limit);
+/// The newest readable of these checkpoints.
+pub(super) async fn newest<S: State>(
+    store: &Store,
+    root: LogRoot,
+    mut known: Vec<(Lsn, Digest)>,
+) -> Result<Option<Snapshot<S>>> {
     known.sort_by_key(|(lsn, _)| *lsn);
     for (lsn, digest) in known.into_iter().rev() {
         match read(store, root, lsn, digest).await {
@@ -83,14 +96,15 @@ pub(super) async fn newest<S: State>(store: &Store, root: LogRoot, limit: Lsn) -
 /// Reads one sealed segment of the commit index.
 pub(super) async fn read_segment(store: &Store, root: LogRoot, segment: &SegmentRef) -> Result<Vec<Arc<CommitInfo>>> {
     let path = segment_path(root, segment);
-    let bytes = store.read(&path).await?.ok_or_else(|| corrupt(path.as_ref(), "it is missing"))?;
+    let bytes = store.read_up_to(&path, MAX_BYTES).await?.ok_or_else(|| corrupt(path.as_ref(), "it is missing"))?;
     if Digest::of(&bytes) != segment.digest {
         return Err(corrupt(path.as_ref(), "the content does not match its digest"));
     }
     decode(path.as_ref(), bytes)?.into_iter().map(|row| body::<CommitInfo>(path.as_ref(), &row).map(Arc::new)).collect()
 }
 
-async fn list(store: &Store, root: LogRoot) -> Result<Vec<(Lsn, Digest)>> {
+/// The checkpoints that are there.
+pub(super) async fn list(store: &Store, root: LogRoot) -> Result<Vec<(Lsn, Digest)>> {
     let objects = store.list(&root.checkpoints_folder()).await?;
     let state = |name: &str| match CheckpointName::parse(name)? {
         CheckpointName::State { lsn, digest } => Some((Lsn::new(lsn), digest)),
@@ -126,7 +140,7 @@ async fn seal(store: &Store, root: LogRoot, infos: &[Arc<CommitInfo>]) -> Result
 
 async fn read<S: State>(store: &Store, root: LogRoot, lsn: Lsn, digest: Digest) -> Result<Option<Snapshot<S>>> {
     let path = state_path(root, lsn, digest);
-    let Some(bytes) = store.read(&path).await? else { return Ok(None) };
+    let Some(bytes) = store.read_up_to(&path, MAX_BYTES).await? else { return Ok(None) };
     let name = path.as_ref();
     if Digest::of(&bytes) != digest {
         return Err(corrupt(name, "the content does not match its digest"));
@@ -201,7 +215,12 @@ fn encode(rows: &[StateRow]) -> Result<Bytes> {
     Ok(out.into())
 }
 
+/// A panic of the Parquet decoder is a file that does not decode.
 fn decode(name: &str, bytes: Bytes) -> Result<Vec<StateRow>> {
+    guarded(|| rows(name, bytes)).unwrap_or_else(|panic| Err(corrupt(name, &panic)))
+}
+
+fn rows(name: &str, bytes: Bytes) -> Result<Vec<StateRow>> {
     let bad = |e: &dyn std::fmt::Display| corrupt(name, &e.to_string());
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build()).map_err(|e| bad(&e))?;

@@ -24,6 +24,12 @@ pub(super) const RUN: u64 = 7;
 /// The largest file, in bytes, that the next commit's file carries.
 pub(super) const MAX_CARRIED_BYTES: usize = 64 << 10;
 
+/// The largest file: a commit and those that it carries.
+pub(super) const MAX_FILE_BYTES: u64 = (MAX_COMMIT_BYTES + MAX_CARRIED_BYTES) as u64;
+
+/// The most actions that a commit has.
+pub(super) const MAX_ACTIONS: usize = 1 << 20;
+
 /// How every trailer begins, and no header and no action.
 const TRAILER: &[u8] = b"{\"actions\":";
 
@@ -82,6 +88,11 @@ impl<A> Commit<A> {
 
 /// The commit and its file, given the file of the commit before where that is known.
 pub(super) fn encode<A: Serialize>(header: Header, actions: Vec<A>, before: Option<&Bytes>) -> Result<Commit<A>> {
+    if actions.len() > MAX_ACTIONS {
+        let message =
+            format!("a commit of {} changes is over the limit of {MAX_ACTIONS}: split the statement", actions.len());
+        return Err(Error::new(Code::InvalidArgument, message));
+    }
     let mut out = Vec::with_capacity(512);
     write_line(&mut out, &header)?;
     for action in &actions {
@@ -114,7 +125,7 @@ pub(super) fn decode<A: DeserializeOwned>(
     let corrupt = |what: String| {
         Error::new(Code::Corrupt, format!("{name}: {what}; restore this file from a copy of the warehouse"))
     };
-    if file.len() > MAX_COMMIT_BYTES + MAX_CARRIED_BYTES {
+    if file.len() as u64 > MAX_FILE_BYTES {
         return Err(corrupt(format!("{} bytes is over the limit of {MAX_COMMIT_BYTES}", file.len())));
     }
     let (record, digest) = Record::verified(&file).map_err(|what| corrupt(what.into()))?;
@@ -132,6 +143,9 @@ pub(super) fn decode<A: DeserializeOwned>(
     let header: Header = serde_json::from_slice(first).map_err(|e| corrupt(format!("bad header: {e}")))?;
     if header.log != log || header.lsn != lsn {
         return Err(corrupt(format!("it holds commit {} of log {}", header.lsn, header.log)));
+    }
+    if record.lines().count() > MAX_ACTIONS + 1 {
+        return Err(corrupt(format!("it has more than {MAX_ACTIONS} actions")));
     }
     let actions = lines
         .map(|line| serde_json::from_slice(line).map_err(|e| corrupt(format!("bad action: {e}"))))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -10,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::{Commit, CommitInfo, Lsn, SegmentRef, Snapshot, State, checkpoint, commit};
 use crate::error::{Code, Error, Result};
 use crate::store::layout::LogRoot;
+use crate::store::testing::Bug;
 use crate::store::{Store, Timestamp};
 
 /// A handle on one log. It keeps the newest snapshot that it has seen; [`Log::snapshot`] revalidates it with one
@@ -77,13 +79,23 @@ impl<S: State> Log<S> {
     /// The store fails, or a commit is corrupt or needs an unknown feature.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot<S>>> {
         if let Some(snapshot) = self.cached() {
+            if Bug::StaleHandle.is_on() {
+                return Ok(snapshot);
+            }
             return self.catch_up(snapshot).await;
         }
-        let base = match checkpoint::newest(&self.store, self.root, Lsn::MAX).await? {
+        let known = checkpoint::list(&self.store, self.root).await?;
+        let newest = known.iter().map(|(lsn, _)| *lsn).max();
+        let base = match checkpoint::newest(&self.store, self.root, known).await? {
             Some(snapshot) => Arc::new(snapshot),
             None => Arc::new(Snapshot::empty()),
         };
-        self.finish_run(base).await
+        let snapshot = self.finish_run(base).await?;
+        // A checkpoint that can't be read still tells that its commit was there.
+        match newest.filter(|newest| *newest > snapshot.lsn) {
+            Some(_) => Err(self.gap(snapshot.lsn.next())),
+            None => Ok(self.remember(snapshot)),
+        }
     }
 
     /// Finds the head within the run that begins after `base` by bisection: a log has no gaps, and a commit carries those
@@ -92,7 +104,7 @@ impl<S: State> Log<S> {
         let mut snapshot = base;
         // Of a log without a checkpoint the first slot says at once whether there is anything.
         if snapshot.is_empty() {
-            let Some(first) = self.read_commit(Lsn::FIRST).await? else { return Ok(self.remember(snapshot)) };
+            let Some(first) = self.read_commit(Lsn::FIRST).await? else { return Ok(snapshot) };
             Arc::make_mut(&mut snapshot).apply(&first)?;
         }
         let mut end = None;
@@ -106,7 +118,7 @@ impl<S: State> Log<S> {
             step /= 2;
         }
         match end {
-            Some(end) if end == snapshot.lsn.next() => Ok(self.remember(snapshot)),
+            Some(end) if end == snapshot.lsn.next() => Ok(snapshot),
             _ => self.catch_up(snapshot).await,
         }
     }
@@ -150,7 +162,14 @@ impl<S: State> Log<S> {
                 self.read_commit(lsn)
             });
             let mut found = 0;
-            for commit in try_join_all(probes).await?.into_iter().map_while(|commit| commit) {
+            let mut probed = try_join_all(probes).await?;
+            let end = probed.iter().position(Option::is_none).unwrap_or(probed.len());
+            // Behind a gap there is nothing, unless both were filled while we asked.
+            if probed.split_off(end).iter().any(Option::is_some) {
+                let lsn = Lsn::new(snapshot.lsn.get().saturating_add(end as u64)).next();
+                self.read_commit(lsn).await?.ok_or_else(|| self.gap(lsn))?;
+            }
+            for commit in probed.into_iter().flatten() {
                 Arc::make_mut(&mut snapshot).apply(&commit)?;
                 found += 1;
             }
@@ -166,7 +185,7 @@ impl<S: State> Log<S> {
     /// # Errors
     /// The store fails, or the commit is corrupt.
     pub async fn read_commit(&self, lsn: Lsn) -> Result<Option<Commit<S::Action>>> {
-        match self.store.read(&self.root.commit(lsn.get())).await? {
+        match self.store.read_up_to(&self.root.commit(lsn.get()), commit::MAX_FILE_BYTES).await? {
             Some(file) => self.decode(lsn, file).map(Some),
             None => Ok(None),
         }
@@ -216,6 +235,8 @@ impl<S: State> Log<S> {
     /// # Errors
     /// As [`Log::commits`].
     pub async fn at_time(&self, snapshot: &Snapshot<S>, time: Timestamp) -> Result<Option<Arc<CommitInfo>>> {
+        let tolerance = if Bug::SkewedTime.is_on() { Duration::from_secs(60) } else { Duration::ZERO };
+        let time = time.saturating_add(tolerance);
         let recent = &snapshot.index.recent;
         let from = recent.partition_point(|info| info.time <= time);
         if let Some(info) = from.checked_sub(1).and_then(|at| recent.get(at)) {
@@ -317,7 +338,11 @@ impl<S: State> Log<S> {
     pub fn missing(&self) -> Error {
         Error::new(
             Code::Corrupt,
-            format!("the log of {} is missing: restore it from a copy of the warehouse", self.name()),
+            format!(
+                "the log of {} is missing: '{}' is not there, restore it from a copy of the warehouse",
+                self.name(),
+                self.root.commit(1)
+            ),
         )
     }
 }

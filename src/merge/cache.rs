@@ -53,10 +53,13 @@ impl MergeCache {
 
     /// The rows of the group that are alive.
     pub(crate) async fn resolve(&self, files: &Arc<DataFiles>, group: &MergeGroup) -> Result<Arc<Resolution>> {
-        let compute = async {
+        if !files.trusts_all(group) {
+            Box::pin(files.ensure_all_verified(group)).await?;
+        }
+        let compute = Box::pin(async {
             self.resolutions.fetch_add(1, Ordering::Relaxed);
             Ok(Arc::new(resolve(files, group).await?))
-        };
+        });
         self.found.get_or_insert_async(&key(group), compute).await
     }
 }

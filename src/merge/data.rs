@@ -1,4 +1,5 @@
-//! Reading data files: footers parsed once, small files fetched whole and verified, large ones by ranges.
+//! Reading data files: footers parsed once, small files fetched whole and verified, large ones by ranges, which are
+//! verified as a whole before where the reader asks for it.
 //!
 //! A file whose bytes don't match the log is `Corrupt`, a missing one `SnapshotGone`; both name the table and the file.
 //! Knows neither keys nor queries.
@@ -17,8 +18,9 @@ use parquet::schema::types::{Type, TypePtr};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::error::{Code, Error, Result};
-use crate::store::{Digest, FileId, Path, Store, TableId};
+use super::MergeGroup;
+use crate::error::{Code, Error, Result, guarded};
+use crate::store::{Digest, Digester, FileId, Path, Store, TableId};
 use crate::table::{ColumnId, DataFile, TOMBSTONE_ID};
 
 /// Files up to this size are fetched in one request, whole, and verified.
@@ -27,6 +29,20 @@ pub(crate) const SMALL_FILE: u64 = 8 << 20;
 const COALESCE: u64 = 1 << 20;
 const FOOTER_CACHE: u64 = 128 << 20;
 const BYTES_CACHE: u64 = 128 << 20;
+/// Large files of which it is remembered that they were verified.
+const VERIFIED: usize = 1 << 16;
+/// Bytes of a large file that are held at a time while it is verified.
+const CHUNK: u64 = 8 << 20;
+
+/// Which data files are compared with their digests before they are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// Those up to 8 MiB, which are read whole anyway.
+    #[default]
+    Small,
+    /// All. A larger one is read whole once per process, before its first use.
+    Always,
+}
 
 /// Where a data file belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +67,15 @@ impl FileSource {
         )
     }
 
+    /// An error of the store, with the table and the file where they are what is wrong.
+    fn named(&self, file: &DataFile, error: Error) -> Error {
+        match error.code() {
+            Code::SnapshotGone => self.gone(file),
+            Code::Corrupt => self.corrupt(file, error.message()),
+            _ => error,
+        }
+    }
+
     fn gone(&self, file: &DataFile) -> Error {
         let path = self.path(file);
         Error::new(
@@ -63,14 +88,22 @@ impl FileSource {
     }
 }
 
-/// The data files of a warehouse, with what is known of those read lately.
-#[derive(Debug)]
+/// The data files of a warehouse as one reader wants them; what is known of those read lately is shared by all.
+#[derive(Debug, Clone)]
 pub(crate) struct DataFiles {
+    shared: Arc<Shared>,
+    verify: Verify,
+}
+
+#[derive(Debug)]
+struct Shared {
     store: Store,
     /// The key says whether the page index is in it.
     footers: Cache<(FileId, bool), Arc<ParquetMetaData>, Weights>,
     /// Small files.
     bytes: Cache<FileId, Bytes, Weights>,
+    /// Large files that were verified.
+    verified: Cache<FileId, ()>,
 }
 
 #[derive(Debug, Clone)]
@@ -90,16 +123,23 @@ impl Weighter<FileId, Bytes> for Weights {
 
 impl DataFiles {
     pub(crate) fn new(store: Store) -> Self {
-        Self {
+        let shared = Shared {
             store,
             footers: Cache::with_weighter(4096, FOOTER_CACHE, Weights),
             bytes: Cache::with_weighter(63, BYTES_CACHE, Weights),
-        }
+            verified: Cache::new(VERIFIED),
+        };
+        Self { shared: Arc::new(shared), verify: Verify::default() }
+    }
+
+    /// The same files for a reader who wants these verified.
+    pub(crate) fn verifying(&self, verify: Verify) -> Arc<Self> {
+        Arc::new(Self { shared: Arc::clone(&self.shared), verify })
     }
 
     /// The store that they lie in.
     pub(crate) fn store(&self) -> &Store {
-        &self.store
+        &self.shared.store
     }
 
     /// The footer, with the page index where it is at hand or asked for. One request for a file not seen before.
@@ -113,7 +153,8 @@ impl DataFiles {
         let load = async {
             let footer = if is_small(file) {
                 let bytes = self.whole(source, file).await?;
-                ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional).parse_and_finish(&bytes)
+                let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+                parsed(|| reader.parse_and_finish(&bytes))
             } else if with_index {
                 let footer = Box::pin(self.footer(source, file, false)).await?;
                 let mut reader = ParquetMetaDataReader::new_with_metadata(footer.as_ref().clone())
@@ -125,7 +166,7 @@ impl DataFiles {
             } else {
                 let tail = self.range(source, file, file.size.saturating_sub(file.footer)..file.size).await?;
                 let mut reader = ParquetMetaDataReader::new();
-                reader.try_parse_sized(&tail, file.size).and_then(|()| reader.finish())
+                parsed(|| reader.try_parse_sized(&tail, file.size).and_then(|()| reader.finish()))
             };
             let footer = footer.map_err(|error| {
                 ours(error).unwrap_or_else(|error| source.corrupt(file, format!("its footer does not parse: {error}")))
@@ -133,13 +174,14 @@ impl DataFiles {
             check(&footer, file).map_err(|what| source.corrupt(file, what))?;
             Ok(Arc::new(footer))
         };
-        self.footers.get_or_insert_async(&(file.id, with_index), load).await
+        self.shared.footers.get_or_insert_async(&(file.id, with_index), Box::pin(load)).await
     }
 
     /// All bytes of a small file, verified.
     async fn whole(&self, source: &FileSource, file: &DataFile) -> Result<Bytes> {
         let load = async {
-            let bytes = self.store.read(&source.path(file)).await?.ok_or_else(|| source.gone(file))?;
+            let bytes = self.shared.store.read_up_to(&source.path(file), SMALL_FILE).await;
+            let bytes = bytes.map_err(|error| source.named(file, error))?.ok_or_else(|| source.gone(file))?;
             if bytes.len() as u64 != file.size {
                 return Err(
                     source.corrupt(file, format!("it has {} bytes and the log says {}", bytes.len(), file.size))
@@ -150,7 +192,7 @@ impl DataFiles {
             }
             Ok(bytes)
         };
-        self.bytes.get_or_insert_async(&file.id, load).await
+        self.shared.bytes.get_or_insert_async(&file.id, load).await
     }
 
     async fn range(&self, source: &FileSource, file: &DataFile, range: Range<u64>) -> Result<Bytes> {
@@ -158,11 +200,54 @@ impl DataFiles {
             let bytes = self.whole(source, file).await?;
             return slice(&bytes, 0, &range).ok_or_else(|| source.corrupt(file, format!("it has no bytes {range:?}")));
         }
-        self.store.read_range(&source.path(file), range).await.map_err(|error| match error.code() {
-            Code::SnapshotGone => source.gone(file),
-            Code::Corrupt => source.corrupt(file, error.message()),
-            _ => error,
-        })
+        if !self.trusts(file) {
+            Box::pin(self.ensure_verified(source, file)).await?;
+        }
+        self.fetch(source, file, range).await
+    }
+
+    async fn fetch(&self, source: &FileSource, file: &DataFile, range: Range<u64>) -> Result<Bytes> {
+        let fetched = self.shared.store.read_range(&source.path(file), range).await;
+        fetched.map_err(|error| source.named(file, error))
+    }
+
+    /// Compares a large file with its digest, once, where this reader wants that.
+    async fn ensure_verified(&self, source: &FileSource, file: &DataFile) -> Result<()> {
+        if self.trusts(file) {
+            return Ok(());
+        }
+        let load = async {
+            let mut digester = Digester::new();
+            let mut start = 0;
+            while start < file.size {
+                let end = file.size.min(start + CHUNK);
+                digester.write(&self.fetch(source, file, start..end).await?);
+                start = end;
+            }
+            match digester.finish() == file.digest {
+                true => Ok(()),
+                false => Err(source.corrupt(file, "its bytes do not match the digest in the log")),
+            }
+        };
+        self.shared.verified.get_or_insert_async(&file.id, load).await
+    }
+
+    /// Whether nothing more needs to be verified of a file, but what comes with reading it.
+    fn trusts(&self, file: &DataFile) -> bool {
+        self.verify == Verify::Small || is_small(file) || self.shared.verified.get(&file.id).is_some()
+    }
+
+    /// Whether what somebody else found out of the files is as good as if this reader had read them.
+    pub(crate) fn trusts_all(&self, group: &MergeGroup) -> bool {
+        group.files().iter().all(|entry| self.trusts(&entry.file))
+    }
+
+    /// Verifies what this reader wants verified of the files, before it uses what another one found out of them.
+    pub(crate) async fn ensure_all_verified(&self, group: &MergeGroup) -> Result<()> {
+        for entry in group.files() {
+            self.ensure_verified(&group.source, &entry.file).await?;
+        }
+        Ok(())
     }
 
     /// The bytes of several ranges; neighbours of a large file come in one request.
@@ -238,11 +323,30 @@ fn check(footer: &ParquetMetaData, file: &DataFile) -> Result<(), String> {
     if !found.clone().eq(file.row_groups.iter().map(|group| group.rows)) {
         return Err(format!("its row groups have {:?} rows and the log says otherwise", found.collect::<Vec<_>>()));
     }
+    // The decoder takes these for granted.
+    let within = |from: i64, bytes: i64| {
+        let (Ok(from), Ok(bytes)) = (u64::try_from(from), u64::try_from(bytes)) else { return false };
+        from.checked_add(bytes).is_some_and(|end| end <= file.size)
+    };
+    for chunk in footer.row_groups().iter().flat_map(|group| group.columns()) {
+        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+        if !within(start, chunk.compressed_size()) || !within(chunk.data_page_offset(), 0) {
+            return Err(format!("its column {} does not lie within it", chunk.column_path()));
+        }
+        if chunk.uncompressed_size() < 0 || chunk.num_values() < 0 {
+            return Err(format!("its column {} has a negative size", chunk.column_path()));
+        }
+    }
     let fields = footer.file_metadata().schema_descr().root_schema().get_fields();
     match fields.iter().find(|field| field_id(field).is_none()) {
         Some(field) => Err(format!("its column {:?} has no id", field.name())),
         None => Ok(()),
     }
+}
+
+/// What a parser gives; a panic of it is a file that does not parse.
+fn parsed<T>(parse: impl FnOnce() -> parquet::errors::Result<T>) -> parquet::errors::Result<T> {
+    guarded(parse).unwrap_or_else(|panic| Err(ParquetError::General(panic)))
 }
 
 fn is_small(file: &DataFile) -> bool {

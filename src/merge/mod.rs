@@ -14,6 +14,7 @@ mod resolve;
 pub(crate) mod testing;
 
 pub use cache::MergeCache;
+pub use data::Verify;
 pub(crate) use data::{DataFiles, DataReader, FileSource, root_of};
 pub use group::{MergeGroup, groups};
 pub use resolution::{Access, FileRows, Resolution};

@@ -4,6 +4,7 @@
 //! keys another file may hold.
 
 use std::cmp::Ordering;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder};
@@ -11,7 +12,7 @@ use arrow::buffer::{BooleanBuffer, Buffer};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::util::bit_util;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
@@ -21,7 +22,7 @@ use super::data::{DataFiles, DataReader, ours, root_of};
 use super::group::{MergeGroup, touched_row_groups};
 use super::keys::{ByteKeys, IntKeys, Keys, RowKeys, Shape, gallop};
 use super::resolution::{FileRows, Resolution};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, panic_text};
 use crate::table::{ColumnId, FileEntry, TOMBSTONE_ID};
 
 const BATCH_ROWS: usize = 16 << 10;
@@ -172,13 +173,15 @@ impl<'a, K: Keys> Cursor<'a, K> {
             keys: None,
             position: 0,
             before: 0,
-            newest: vec![0xff; bit_util::ceil(rows, 8)],
+            newest: vec![],
             rows,
             tombstones: BooleanBufferBuilder::new(0),
             row_groups,
         };
         if rows > 0 {
             cursor.start(files).await?;
+            // Only now is it known that the file has the rows that the log says.
+            cursor.newest = vec![0xff; bit_util::ceil(rows, 8)];
         }
         Ok(cursor)
     }
@@ -228,7 +231,8 @@ impl<'a, K: Keys> Cursor<'a, K> {
             self.position = 0;
             let Some(stream) = &mut self.stream else { return Ok(false) };
             tokio::task::coop::consume_budget().await;
-            let batch = stream.try_next().await;
+            let batch = AssertUnwindSafe(stream.try_next()).catch_unwind().await;
+            let batch = batch.unwrap_or_else(|panic| Err(ParquetError::General(panic_text(&*panic))));
             let Some(batch) = batch.map_err(|e| self.failed(e))? else {
                 self.stream = None;
                 if self.before != self.rows {

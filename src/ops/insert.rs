@@ -7,6 +7,8 @@ use super::{PinnedTable, Warehouse, alter};
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::log::{Committed, Operation};
+use crate::store::TableId;
+use crate::store::testing::Bug;
 use crate::table::{PartitionRef, PartitionValues, Precondition, TableSchema, TableSnapshot, TableState};
 use crate::write::WrittenFile;
 
@@ -52,8 +54,13 @@ pub async fn commit(
     let mut values: BTreeSet<PartitionValues> = files.iter().map(|file| file.values.clone()).collect();
     let written = by_partition(warehouse, files);
     let Some(scope) = intent.replaces else {
+        let seeded = Bug::DeleteOnAmbiguous.is_on().then(|| written.clone());
         let draft = plan::append(base, written, intent.unchanged.into_iter().collect())?;
-        return table.log.commit(base.clone(), options, move |head| draft.plan(head, &name)).await;
+        let done = table.log.commit(base.clone(), options, move |head| draft.plan(head, &name)).await;
+        if let (Some(written), Err(_)) = (seeded, &done) {
+            Box::pin(delete(warehouse, table.id, &written)).await?;
+        }
+        return done;
     };
     let replaced = match scope {
         Overwrite::Table => Replaced::All,
@@ -70,6 +77,14 @@ pub async fn commit(
         plan::overwrite(head, &name, &schema, &replaced, written.clone())
     };
     table.log.commit(base.clone(), options, plan).await
+}
+
+/// What [`Bug::DeleteOnAmbiguous`] does with the files of a commit that failed.
+async fn delete(warehouse: &Warehouse, table: TableId, written: &[NewFiles]) -> Result<()> {
+    for file in written.iter().flat_map(|new| &new.files) {
+        warehouse.store().delete(&file.path(table)).await?;
+    }
+    Ok(())
 }
 
 /// The files by partition, with one proposed partition id per value.

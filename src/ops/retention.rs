@@ -7,6 +7,7 @@ use crate::catalog::{CatalogState, settings};
 use crate::error::{Code, Error, Result};
 use crate::log::Lsn;
 use crate::store::Timestamp;
+use crate::store::testing::Bug;
 use crate::table::{TableState, properties};
 
 /// For how long what has ended is kept.
@@ -28,7 +29,12 @@ impl Windows {
 
     /// What ended at or before this moment has left all of them (R163).
     pub fn cutoff(self, now: Timestamp) -> Timestamp {
-        now.saturating_sub(self.query.max(self.backup).max(self.grace))
+        let kept = self.query.max(self.backup);
+        match () {
+            () if Bug::RetentionIgnored.is_on() => now,
+            () if Bug::ReaderUnprotected.is_on() => now.saturating_sub(kept),
+            () => now.saturating_sub(kept.max(self.grace)),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::catalog::CatalogState;
 use crate::error::{Code, Error, Result};
 use crate::log::{Lsn, Operation};
 use crate::store::layout::{self, LogRoot};
+use crate::store::testing::Bug;
 use crate::store::{FileId, ObjectMeta, Path, TableId, Timestamp};
 use crate::table::{FileEntry, TableSnapshot, TableState};
 
@@ -180,6 +181,9 @@ impl Committed {
         };
         let garbage = garbage(objects, &used, &located(table.id, taken), *now, warehouse.grace());
         delete(warehouse, &garbage).await?;
+        if Bug::SlotReuse.is_on() {
+            Box::pin(forget_commits(warehouse, table.id)).await?;
+        }
         left_overs(warehouse, table.id, *now).await?;
         Ok(report(table, *kind, taken, Some(&garbage)))
     }
@@ -208,6 +212,9 @@ pub(super) async fn used(
     now: Timestamp,
 ) -> Result<Used> {
     let mut used = HashSet::new();
+    if Bug::EmptyUsedSet.is_on() {
+        return Ok(Used::Files(used));
+    }
     if let Some(own) = own {
         own.state.info()?;
         used.extend(needed(&own.state, folder, folder, leaving));
@@ -261,7 +268,7 @@ fn garbage(
 
 /// Whether the object is older than the grace, by the store's time for it.
 pub(super) fn is_old(object: &ObjectMeta, now: Timestamp, grace: Duration) -> bool {
-    now.since(object.last_modified.into()) > grace
+    Bug::VacuumInFlight.is_on() || now.since(object.last_modified.into()) > grace
 }
 
 /// Deletes the objects.
@@ -273,6 +280,20 @@ pub(super) async fn delete(warehouse: &Warehouse, objects: &[ObjectMeta]) -> Res
         .buffer_unordered(DELETES)
         .try_for_each(|()| std::future::ready(Ok(())))
         .await
+}
+
+/// What [`Bug::SlotReuse`] does: removes the commits that a checkpoint covers.
+async fn forget_commits(warehouse: &Warehouse, table: TableId) -> Result<()> {
+    let root = LogRoot::Table(table);
+    let covered = |object: ObjectMeta| match layout::CheckpointName::parse(object.location.filename()?)? {
+        layout::CheckpointName::State { lsn, .. } => Some(lsn),
+        layout::CheckpointName::Index { .. } => None,
+    };
+    let checkpoints = warehouse.store().list(&root.checkpoints_folder()).await?;
+    for lsn in 1..=checkpoints.into_iter().filter_map(covered).max().unwrap_or(0) {
+        warehouse.store().delete(&root.commit(lsn)).await?;
+    }
+    Ok(())
 }
 
 /// What crashed writers left on a local disk.

@@ -50,6 +50,9 @@ pub async fn warehouse(pin: &Pin, project: &str, run: Run) -> Result<Vec<SweepRo
     rows.extend(dropped_tables(&fresh, now, run).await?);
     rows.extend(purged_folders(&fresh, &folders, now, run).await?);
     rows.extend(unknown_folders(&fresh, &folders, now, run).await?);
+    if run == Run::Do {
+        probes(&fresh, now).await?;
+    }
     Ok(rows)
 }
 
@@ -244,6 +247,16 @@ async fn unknown_folders(pin: &Pin, folders: &Folders, now: Timestamp, run: Run)
         rows.extend(folder(pin, *id, &id.to_string(), &going, now, run, "its table never got a name").await?);
     }
     Ok(rows)
+}
+
+/// What crashed while it probed the store left its object there. They are small and few, so that no row tells of them.
+async fn probes(pin: &Pin, now: Timestamp) -> Result<()> {
+    let mut left = pin.warehouse().store().list(&layout::probe_folder()).await?;
+    left.retain(|object| {
+        object.location.filename().is_some_and(layout::is_probe_name)
+            && sweep::is_old(object, now, pin.warehouse().grace())
+    });
+    sweep::delete(pin.warehouse(), &left).await
 }
 
 /// Deletes a folder's objects one after the other, because of their order.

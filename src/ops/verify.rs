@@ -1,13 +1,14 @@
-//! VERIFY TABLE: reads every commit and every data file of a table and compares checksums. It changes nothing.
+//! VERIFY TABLE: reads every commit, checkpoint and data file of a table, and the catalog's log, and compares checksums. It
+//! changes nothing.
 
 use super::Pin;
 use crate::auth::Privilege;
 use crate::catalog::TableName;
-use crate::error::{Code, Error, Result};
-use crate::log::Lsn;
-use crate::store::layout::LogRoot;
-use crate::store::{Digest, Digester, Path, Store, TableId};
-use crate::table::{DataFile, TableLog};
+use crate::error::{Code, Error, ErrorKind, Result};
+use crate::log::{Log, Lsn, Snapshot, State};
+use crate::store::layout::{CheckpointName, parse_commit_name};
+use crate::store::{Digest, Digester, Path, Store};
+use crate::table::DataFile;
 
 /// Bytes of a file that are held at a time.
 const CHUNK: u64 = 8 << 20;
@@ -30,39 +31,54 @@ pub struct Verified {
 /// # Errors
 /// [`Code::Corrupt`] names the objects that are damaged or missing; [`Code::PermissionDenied`]; what the store gives.
 pub async fn table(pin: &Pin, name: &TableName) -> Result<Verified> {
-    let table = pin.table_for(name, Privilege::Select).await?;
     let store = pin.warehouse().store();
     let mut damaged = Vec::new();
+    let table = match pin.table_for(name, Privilege::Select).await {
+        // The catalog may have lost its name.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            damaged.extend(commits(pin.warehouse().catalog(), pin.catalog().lsn).await?);
+            return Err(if damaged.is_empty() { error } else { damage(name, damaged) });
+        }
+        found => found?,
+    };
     let mut verified = Verified { commits: table.snapshot.lsn.get(), ..Verified::default() };
-    damaged.extend(log(&table.log, table.id, table.snapshot.lsn).await?);
+    damaged.extend(commits(&table.log, table.snapshot.lsn).await?);
+    damaged.extend(checkpoints(&table.log, &table.snapshot).await?);
+    damaged.extend(commits(pin.warehouse().catalog(), pin.catalog().lsn).await?);
+    damaged.extend(checkpoints(pin.warehouse().catalog(), pin.catalog()).await?);
     for entry in table.snapshot.state.kept_files() {
         verified.files += 1;
-        verified.bytes += entry.file.size;
+        verified.bytes = verified.bytes.saturating_add(entry.file.size);
         let path = entry.file.path(table.id);
         damaged.extend(data_file(store, &path, &entry.file).await?);
     }
-    if damaged.is_empty() {
-        return Ok(verified);
+    match damaged.is_empty() {
+        true => Ok(verified),
+        false => Err(damage(name, damaged)),
     }
+}
+
+fn damage(name: &TableName, mut damaged: Vec<String>) -> Error {
     let more = damaged.len().saturating_sub(NAMED);
     let also = if more > 0 { format!("; and {more} more") } else { String::new() };
     damaged.truncate(NAMED);
-    Err(Error::new(
+    Error::new(
         Code::Corrupt,
         format!(
             "table {name} is damaged: {}{also}. Copy these objects back from a replica or backup of the store",
             damaged.join("; ")
         ),
-    ))
+    )
 }
 
-/// What is wrong with the commits up to the head: each has a checksum, and names the one before by its digest.
-async fn log(log: &TableLog, id: TableId, head: Lsn) -> Result<Vec<String>> {
+/// What is wrong with the commits up to the head: each has a checksum, and names the one before by its digest; and behind
+/// the head there is none.
+async fn commits<S: State>(log: &Log<S>, head: Lsn) -> Result<Vec<String>> {
     let mut damaged = Vec::new();
     let mut previous: Option<Digest> = None;
     let mut lsn = Lsn::FIRST;
     while lsn <= head {
-        let path = LogRoot::Table(id).commit(lsn.get());
+        let path = log.root().commit(lsn.get());
         match log.read_commit(lsn).await {
             Ok(Some(commit)) => {
                 if previous.is_some() && commit.header.previous != previous {
@@ -81,6 +97,37 @@ async fn log(log: &TableLog, id: TableId, head: Lsn) -> Result<Vec<String>> {
             Err(error) => return Err(error),
         }
         lsn = lsn.next();
+    }
+    let listed = log.store().list(&log.root().log_folder()).await?;
+    let later = listed.iter().filter_map(|object| parse_commit_name(object.location.filename()?)).max();
+    // A commit that was made meanwhile follows the head; what is behind a gap was cut off.
+    if let Some(later) = later.filter(|later| *later > head.get())
+        && log.read_commit(head.next()).await?.is_none()
+    {
+        let (missing, later) = (log.root().commit(head.next().get()), log.root().commit(later));
+        damaged.push(format!("'{missing}' is missing, and '{later}' is there"));
+    }
+    Ok(damaged)
+}
+
+/// What is wrong with the checkpoints and the segments of the commit index; the name of each holds its digest.
+async fn checkpoints<S: State>(log: &Log<S>, snapshot: &Snapshot<S>) -> Result<Vec<String>> {
+    let mut damaged = Vec::new();
+    let mut there = Vec::new();
+    for object in log.store().list(&log.root().checkpoints_folder()).await? {
+        let path = object.location;
+        let Some(name) = path.filename().and_then(CheckpointName::parse) else { continue };
+        let (CheckpointName::State { digest, .. } | CheckpointName::Index { digest, .. }) = name;
+        there.push(digest);
+        // One that is gone by now was cleaned up: another took its place.
+        if log.store().read(&path).await?.is_some_and(|bytes| Digest::of(&bytes) != digest) {
+            damaged.push(format!("'{path}' does not have the content that was written"));
+        }
+    }
+    for segment in snapshot.index.segments.iter().filter(|segment| !there.contains(&segment.digest)) {
+        let (first, last) = (segment.first.get(), segment.last.get());
+        let path = log.root().checkpoint(CheckpointName::Index { first, last, digest: segment.digest });
+        damaged.push(format!("'{path}' is missing"));
     }
     Ok(damaged)
 }

@@ -36,11 +36,13 @@ pub struct WarehouseOptions {
     pub commit_deadline: Option<Duration>,
     /// For how long a sweep leaves alone what no log names yet, and what readers may still read.
     pub grace: Duration,
+    /// How far the time of a log's last commit may be ahead of the clock; none for the default.
+    pub clock_skew: Option<Duration>,
 }
 
 impl Default for WarehouseOptions {
     fn default() -> Self {
-        Self { commit_deadline: None, grace: GRACE }
+        Self { commit_deadline: None, grace: GRACE, clock_skew: None }
     }
 }
 
@@ -109,6 +111,7 @@ impl Warehouse {
         let mut options = CommitOptions::new(self.fresh_commit(), operation, &caller.actor);
         options.reason.clone_from(&caller.reason);
         options.deadline = self.0.options.commit_deadline.unwrap_or(options.deadline);
+        options.max_skew = self.0.options.clock_skew.unwrap_or(options.max_skew);
         options
     }
 

@@ -6,15 +6,19 @@ use datafusion::common::Result;
 use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 
 use crate::error::{Code, Error};
+use crate::merge::Verify;
 use crate::ops::version::PurgedHistory;
 
 const PURGED_HISTORY: &str = "purged_history";
+const VERIFY: &str = "verify";
 
 /// What a session says about reading versions. Registered by `with_timetravel`.
 #[derive(Debug, Clone, Default)]
 pub struct TimeTravelOptions {
     /// What reading a version from before a PURGE gives.
     pub purged_history: PurgedHistory,
+    /// Which data files are compared with their digests before they are read.
+    pub verify: Verify,
 }
 
 impl TimeTravelOptions {
@@ -49,20 +53,45 @@ impl ExtensionOptions for TimeTravelOptions {
             (PURGED_HISTORY, _) => {
                 return refuse(format!("timetravel.purged_history = {value:?}: it takes 'warn' or 'error'"));
             }
-            _ => return refuse(format!("timetravel.{key} is no setting: there is timetravel.purged_history")),
+            (VERIFY, "small") => self.verify = Verify::Small,
+            (VERIFY, "always") => self.verify = Verify::Always,
+            (VERIFY, _) => {
+                return refuse(format!("timetravel.verify = {value:?}: it takes 'small' or 'always'"));
+            }
+            _ => {
+                return refuse(format!(
+                    "timetravel.{key} is no setting: there are timetravel.purged_history and timetravel.verify"
+                ));
+            }
         }
         Ok(())
     }
 
     fn entries(&self) -> Vec<ConfigEntry> {
-        let value = match self.purged_history {
+        let purged = match self.purged_history {
             PurgedHistory::Warn => "warn",
             PurgedHistory::Error => "error",
         };
-        vec![ConfigEntry {
-            key: PURGED_HISTORY.to_owned(),
+        let verify = match self.verify {
+            Verify::Small => "small",
+            Verify::Always => "always",
+        };
+        let entry = |key: &str, value: &str, description| ConfigEntry {
+            key: key.to_owned(),
             value: Some(value.to_owned()),
-            description: "What reading a version from before a PURGE gives: 'warn' the content at the PURGE with a warning, 'error' an error",
-        }]
+            description,
+        };
+        vec![
+            entry(
+                PURGED_HISTORY,
+                purged,
+                "What reading a version from before a PURGE gives: 'warn' the content at the PURGE with a warning, 'error' an error",
+            ),
+            entry(
+                VERIFY,
+                verify,
+                "Which data files are compared with their checksums before they are read: 'small' those up to 8 MiB, 'always' all, once per process",
+            ),
+        ]
     }
 }

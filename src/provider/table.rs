@@ -14,6 +14,7 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::TimeTravelOptions;
 use super::sink::TableSink;
 use crate::auth::Privilege;
 use crate::error::{Code, Error};
@@ -226,6 +227,7 @@ impl TableProvider for TimeTravelTable {
             projection,
             filters,
             limit,
+            verify: TimeTravelOptions::of(session.config_options()).verify,
             row_ids: self.reading == Reading::Change && !self.schema.is_keyed(),
         };
         Ok(warehouse.scanner().plan(session, request).await?)

@@ -6,6 +6,7 @@
 mod adapter;
 mod count;
 mod files;
+mod guard;
 mod plan;
 mod prune;
 mod reader;

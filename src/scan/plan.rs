@@ -31,7 +31,7 @@ use super::stats::FileStatistics;
 use super::{PartitionFiles, incremental, numbered, row_ids, visible};
 use crate::error::Error;
 use crate::log::Lsn;
-use crate::merge::{self, DataFiles, MergeCache, MergeGroup, RowSet, groups};
+use crate::merge::{self, DataFiles, MergeCache, MergeGroup, RowSet, Verify, groups};
 use crate::store::{FileId, Store, TableId};
 use crate::table::{FileEntry, TableSchema, TableSnapshot};
 
@@ -68,6 +68,8 @@ pub(crate) struct ScanRequest<'a> {
     pub(crate) filters: &'a [Expr],
     /// How many rows are enough.
     pub(crate) limit: Option<usize>,
+    /// Which files are verified before they are read.
+    pub(crate) verify: Verify,
     /// Whether the columns that tell rows apart follow the others; only for a version.
     pub(crate) row_ids: bool,
 }
@@ -92,8 +94,10 @@ impl Scanner {
             None => whole,
         };
         let filters = Filters::new(session, schema, request.filters)?;
+        let files = self.files.verifying(request.verify);
         let chosen = Chosen::new(self, &request, &filters)?;
-        let pieces = chosen.pieces(self, schema, &arrow, &filters, &wanted(schema, &projected, &filters.rest))?;
+        let pieces =
+            chosen.pieces(self, &files, schema, &arrow, &filters, &wanted(schema, &projected, &filters.rest))?;
         if pieces.files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(projected)));
         }
@@ -102,7 +106,7 @@ impl Scanner {
             ..TableParquetOptions::default()
         };
         let inner = ParquetSource::new(split_schema(schema, request.row_ids)).with_table_parquet_options(options);
-        let source = MergeSource::new(inner, filters.rest, Arc::clone(&self.files), Arc::clone(&self.cache));
+        let source = MergeSource::new(inner, filters.rest, files, Arc::clone(&self.cache));
         let target = session.config_options().execution.target_partitions;
         // Our readers bring their own store; this URL is one that every session resolves.
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
@@ -159,6 +163,7 @@ impl Chosen {
     fn pieces(
         &self,
         scanner: &Scanner,
+        files: &DataFiles,
         schema: &TableSchema,
         arrow: &SchemaRef,
         filters: &Filters,
@@ -173,7 +178,10 @@ impl Chosen {
         let mut number = 0;
         for (row, group) in &self.groups {
             let values = partition_values(&self.partitions, *row)?;
-            let known = if group.needs_resolution() { scanner.cache.known(group) } else { None };
+            let known = match group.needs_resolution() && files.trusts_all(group) {
+                true => scanner.cache.known(group),
+                false => None,
+            };
             is_clean &= !group.needs_resolution();
             for entry in group.files() {
                 let mut values = values.clone();

@@ -1,5 +1,7 @@
 //! The rows of one partition's files as one stream in key order, for whoever writes them again.
 //!
+//! Every file is verified before, large ones too: what is written again would get a digest that fits.
+//!
 //! Holds one batch per commit whose files overlap, and makes batches small where there are many or rows are wide. Files
 //! are opened when it is their turn.
 
@@ -26,7 +28,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 
 use super::Scanner;
 use crate::error::{Code, Error};
-use crate::merge::{DataFiles, DataReader, MergeCache, MergeGroup, RowSet, root_of, selection};
+use crate::merge::{DataFiles, DataReader, MergeCache, MergeGroup, RowSet, Verify, root_of, selection};
 use crate::store::TableId;
 use crate::table::{ColumnId, FileEntry, TOMBSTONE, TOMBSTONE_ID, TableSchema};
 
@@ -77,7 +79,7 @@ impl Scanner {
         let groups = self.groups(&request.table_name, request.table, &request.schema, file)?;
         let Some(group) = groups.first() else { return Ok(Box::pin(EmptyRecordBatchStream::new(schema))) };
         let read = self.read(task, schema, false);
-        let width = width_of(&*self.files.footer(&group.source, &request.file.file, false).await?);
+        let width = width_of(&*read.files.footer(&group.source, &request.file.file, false).await?);
         Ok(read.file(group, Arc::clone(&request.file), Some(request.rows.clone()), read.batch_rows(1, width)))
     }
 
@@ -102,7 +104,7 @@ impl Scanner {
     }
 
     fn read(&self, task: &Arc<TaskContext>, schema: SchemaRef, with_tombstones: bool) -> Read {
-        let (files, cache) = (Arc::clone(&self.files), Arc::clone(&self.cache));
+        let (files, cache) = (self.files.verifying(Verify::Always), Arc::clone(&self.cache));
         Read { files, cache, task: Arc::clone(task), schema, with_tombstones }
     }
 }

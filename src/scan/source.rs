@@ -25,6 +25,7 @@ use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::{MorselPlan, MorselPlanner, Morselizer};
 
 use super::adapter::ByFieldId;
+use super::guard::guard;
 use super::reader::ReaderFactory;
 use crate::error::Error;
 use crate::merge::{Access, DataFiles, MergeCache, MergeGroup, RowSet, access};
@@ -335,7 +336,8 @@ fn open(
     plan.set(piece.row_group, access);
     // The plan names the row group; a byte range could only disagree.
     file.range = None;
-    inner.plan_file(file.with_extension(plan))
+    let name = piece.group.source.path(data).to_string();
+    Ok(guard(inner.plan_file(file.with_extension(plan))?, name))
 }
 
 fn pruner(

@@ -66,7 +66,7 @@ async fn run_alter(
             Some(spec) => named(pin, name, Privilege::Update, std::slice::from_ref(spec)).await?.pop(),
             None => None,
         };
-        compact::compact(pin, name, only.as_ref(), kind, &run.ctx.task_ctx()).await?;
+        Box::pin(compact::compact(pin, name, only.as_ref(), kind, &run.ctx.task_ctx())).await?;
         return run.done();
     }
     run.allow(Kind::Ddl)?;

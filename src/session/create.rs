@@ -93,7 +93,10 @@ pub(super) async fn table(
         return run.done();
     }
     let content = match (query, order) {
-        (Some((state, plan)), Some(order)) => content(pin, &new, state, plan, order).await?,
+        (Some((state, plan)), Some(order)) => {
+            create::ensure_safe(pin).await?;
+            content(pin, &new, state, plan, order).await?
+        }
         _ => vec![],
     };
     create::create(pin, new, content).await?;

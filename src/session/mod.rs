@@ -141,7 +141,8 @@ impl TimeTravel {
         sql: &str,
         options: SQLOptions,
     ) -> Result<DataFrame, DataFusionError> {
-        run::run(self, ctx, sql, None, options).await
+        // On the heap, so that the caller's future stays small.
+        Box::pin(run::run(self, ctx, sql, None, options)).await
     }
 
     /// Runs one statement with values for its parameters: `$1`, `$name` or `?`, wherever a constant may stand, in a version
@@ -169,7 +170,7 @@ impl TimeTravel {
         params: impl Into<ParamValues> + Send,
     ) -> Result<DataFrame, DataFusionError> {
         let params = params.into();
-        run::run(self, ctx, sql, Some(&params), SQLOptions::new()).await
+        Box::pin(run::run(self, ctx, sql, Some(&params), SQLOptions::new())).await
     }
 
     /// The statements of a script; see [`split_statements`].
@@ -322,6 +323,16 @@ impl TimeTravelBuilder {
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
+        self
+    }
+
+    /// How far the time of a table's last commit may be ahead of this machine's clock; one hour by default.
+    ///
+    /// More is the way out for a table to which a machine with a wrong clock has committed: commits after it have times that
+    /// follow its.
+    #[must_use]
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.settings.clock_skew = Some(skew);
         self
     }
 

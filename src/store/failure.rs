@@ -22,8 +22,54 @@ const SECRET_KEYS: &[&str] = &[
     "secret_access_key",
 ];
 
+/// How the names of options and environment variables that hold a credential read, in part.
+const SECRET_OPTIONS: &[&str] =
+    &["secret", "token", "key", "password", "sas", "signature", "credential", "client_id", "authorization"];
+
+/// Shorter values are no credentials, and could stand anywhere in a text.
+const SHORTEST: usize = 6;
+
+/// The credentials that a store was opened with: a server may send them back in what it answers.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(Vec<String>);
+
+impl Secrets {
+    /// Those among options, and in the environment variables that clients of cloud stores read.
+    pub(crate) fn of(options: &[(String, String)]) -> Self {
+        let of_clouds = |(name, _): &(String, String)| {
+            ["AWS_", "AZURE_", "GOOGLE_", "GCP_"].iter().any(|prefix| name.starts_with(prefix))
+        };
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(of_clouds);
+        let is_secret = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            SECRET_OPTIONS.iter().any(|part| name.contains(part))
+        };
+        let mut found = vec![];
+        for (_, value) in options.iter().cloned().chain(variables).filter(|(name, _)| is_secret(name)) {
+            // A key file of Google is JSON, of which a server sees parts; a signature has a part that is the secret.
+            found.extend(value.split(['"', '\n', '&', '=', '?']).map(str::to_owned));
+            found.push(url::form_urlencoded::byte_serialize(value.as_bytes()).collect());
+            found.push(value);
+        }
+        found.retain(|value| value.len() >= SHORTEST);
+        found.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
+        found.dedup();
+        Self(found)
+    }
+
+    /// The text without them.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| match text.contains(secret.as_str()) {
+            true => text.replace(secret.as_str(), "…"),
+            false => text,
+        })
+    }
+}
+
 /// The error of an operation on an object, for example `("read", "tables/…", …)`.
-pub(crate) fn store_failure(store: &str, operation: &str, path: &str, error: &StoreError) -> Error {
+pub(crate) fn store_failure(store: &str, secrets: &Secrets, operation: &str, path: &str, error: &StoreError) -> Error {
     let (code, advice) = match error {
         StoreError::NotFound { .. } => (Code::SnapshotGone, "the object does not exist"),
         StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => {
@@ -38,7 +84,10 @@ pub(crate) fn store_failure(store: &str, operation: &str, path: &str, error: &St
         StoreError::InvalidPath { .. } => (Code::InvalidArgument, "the store refuses the path"),
         _ => (Code::StoreUnavailable, local::advice(error).unwrap_or("the store failed; try again later")),
     };
-    Error::new(code, format!("cannot {operation} '{path}' in {store}: {advice} ({})", redact(&error.to_string())))
+    Error::new(
+        code,
+        format!("cannot {operation} '{path}' in {store}: {advice} ({})", redact(&secrets.mask(&error.to_string()))),
+    )
 }
 
 /// The text without anything that may be a credential: queries and user names of URLs, values of well-known keys.
@@ -119,6 +168,26 @@ mod tests {
     }
 
     #[test]
+    fn credentials_that_a_server_sends_back_are_masked() {
+        let options = [
+            ("azure_storage_sas_key", "?sv=2025-01-05&sig=CANARY%2Bsignature"),
+            ("google_service_account_key", "{\"private_key\": \"CANARY-private\", \"private_key_id\": \"1\"}"),
+            ("aws_session_token", "CANARY/session+token"),
+            ("region", "eu-central-1"),
+        ];
+        let secrets = Secrets::of(&options.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for text in [
+            "you sent CANARY/session+token",
+            "you sent CANARY%2Fsession%2Btoken",
+            "you sent CANARY%2Bsignature",
+            "you sent CANARY-private",
+        ] {
+            assert_eq!(secrets.mask(text), "you sent …", "{text}");
+        }
+        assert_eq!(secrets.mask("no bucket in eu-central-1"), "no bucket in eu-central-1");
+    }
+
+    #[test]
     fn long_answers_are_cut() {
         assert!(redact(&"word ".repeat(1000)).len() < 500);
         assert!(redact(&"wörd".repeat(1000)).chars().count() <= LONGEST + 1);
@@ -127,9 +196,9 @@ mod tests {
     #[test]
     fn the_code_says_what_to_do() {
         let gone = StoreError::NotFound { path: "x".into(), source: "gone".into() };
-        assert_eq!(store_failure("memory", "read", "x", &gone).code(), Code::SnapshotGone);
+        assert_eq!(store_failure("memory", &Secrets::default(), "read", "x", &gone).code(), Code::SnapshotGone);
         let busy = StoreError::Generic { store: "S3", source: "503 https://h/x?sig=CANARY".into() };
-        let error = store_failure("s3://b", "write", "x", &busy);
+        let error = store_failure("s3://b", &Secrets::default(), "write", "x", &busy);
         assert_eq!(error.code(), Code::StoreUnavailable);
         assert!(!format!("{error} {error:?}").contains("CANARY"));
     }

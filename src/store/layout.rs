@@ -164,6 +164,11 @@ pub(crate) fn probe(id: u128) -> Path {
     probe_folder().join(format!("{id:032x}"))
 }
 
+/// Whether the file name is one of an object with which a store was probed.
+pub fn is_probe_name(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Exactly 16 decimal digits.
 fn parse_lsn(text: &str) -> Option<u64> {
     let strict = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -239,5 +244,9 @@ mod tests {
             assert_eq!(CheckpointName::parse(&name), None, "{name}");
         }
         assert_eq!(parse_data_file_name("00000000000000000000000000000002.parquet"), None);
+        assert!(is_probe_name(probe(4).filename().unwrap()));
+        for name in ["4", "0000000000000000000000000000000A", "00000000000000000000000000000004.json"] {
+            assert!(!is_probe_name(name), "{name}");
+        }
     }
 }

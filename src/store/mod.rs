@@ -31,6 +31,8 @@ pub mod layout;
 pub mod local;
 mod open;
 pub mod probe;
+#[cfg(any(feature = "s3", feature = "azure", feature = "gcs"))]
+mod quiet;
 #[doc(hidden)]
 pub mod testing;
 
@@ -40,7 +42,8 @@ pub use id::{CommitId, FileId, PartitionId, TableId};
 pub use ids::{Ids, RandomIds, SeededIds};
 pub use local::{Durability, DurableLocalStore};
 
-use failure::store_failure;
+use failure::{Secrets, store_failure};
+use testing::Bug;
 
 /// A warehouse's place in an object store, with the clock and the ids that go with it. Clones are cheap and share it.
 ///
@@ -58,10 +61,12 @@ pub struct Store {
     safe: Arc<OnceCell<()>>,
 }
 
+#[derive(Clone)]
 struct Place {
     root: Path,
     name: String,
     url: String,
+    secrets: Secrets,
 }
 
 /// A put-if-absent was done: the object is there, and it is ours.
@@ -71,8 +76,9 @@ pub struct Created;
 /// Why a put-if-absent did not answer that it was done.
 #[derive(Debug)]
 pub enum PutError {
-    /// The store says that the object exists. It may be our own, put by an attempt whose answer got lost: read it back.
-    Occupied,
+    /// The store says that the object exists. It may be our own, put by an attempt whose answer got lost, or there may be
+    /// none, where the store only refused two requests at the same time: read it back.
+    Occupied(Error),
     /// Certainly nothing was stored, for example because the disk is full.
     NotStored(Error),
     /// The object may be stored now, or even later, or never: read it back.
@@ -82,7 +88,7 @@ pub enum PutError {
 impl fmt::Display for PutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Occupied => f.write_str("the object exists already"),
+            Self::Occupied(error) => write!(f, "the object exists already: {error}"),
             Self::NotStored(error) => write!(f, "nothing was stored: {error}"),
             Self::Unsure(error) => write!(f, "the object may or may not be stored: {error}"),
         }
@@ -92,8 +98,7 @@ impl fmt::Display for PutError {
 impl std::error::Error for PutError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Occupied => None,
-            Self::NotStored(error) | Self::Unsure(error) => Some(error),
+            Self::Occupied(error) | Self::NotStored(error) | Self::Unsure(error) => Some(error),
         }
     }
 }
@@ -108,16 +113,16 @@ impl Store {
     pub fn new(store: Arc<dyn ObjectStore>, root: Path) -> Self {
         // The store's own text may hold a URL with user information.
         let name = failure::redact(&format!("{store}/{root}"));
-        Self::at(store, root, name)
+        Self::at(store, root, name, Secrets::of(&[]))
     }
 
-    fn at(store: Arc<dyn ObjectStore>, root: Path, name: String) -> Self {
+    fn at(store: Arc<dyn ObjectStore>, root: Path, name: String, secrets: Secrets) -> Self {
         let url = fresh_url(&name);
         Self {
             log: Arc::clone(&store),
             data: store,
             local: None,
-            place: Arc::new(Place { root, name, url }),
+            place: Arc::new(Place { root, name, url, secrets }),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             safe: Arc::default(),
@@ -149,7 +154,7 @@ impl Store {
     /// Registers under another URL in DataFusion, for a process that reads plans of another process.
     #[must_use]
     pub fn with_store_url(mut self, url: impl Into<String>) -> Self {
-        self.place = Arc::new(Place { root: self.place.root.clone(), name: self.place.name.clone(), url: url.into() });
+        self.place = Arc::new(Place { url: url.into(), ..self.place.as_ref().clone() });
         self
     }
 }
@@ -207,13 +212,20 @@ impl Store {
 
     /// Puts an object unless there is one of that name, without any retry. This is how commits are written.
     pub async fn create(&self, path: &Path, body: Bytes) -> Result<Created, PutError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let mode = if Bug::OverwritingCommit.is_on() { PutMode::Overwrite } else { PutMode::Create };
+        let options = PutOptions { mode, ..PutOptions::default() };
         let error = match self.log.put_opts(&self.full_path(path), body.into(), options).await {
             Ok(_) => return Ok(Created),
-            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => return Err(PutError::Occupied),
             Err(error) => error,
         };
         let ours = self.failure("create", path, &error);
+        match error {
+            StoreError::Precondition { .. } if Bug::PreconditionAsFatal.is_on() => {
+                return Err(PutError::NotStored(ours));
+            }
+            StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => return Err(PutError::Occupied(ours)),
+            _ => {}
+        }
         let nothing_sent = matches!(error, StoreError::NotImplemented { .. } | StoreError::NotSupported { .. });
         if nothing_sent || local::is_not_stored(&error) {
             Err(PutError::NotStored(ours))
@@ -275,6 +287,27 @@ impl Store {
     pub async fn read(&self, path: &Path) -> Result<Option<Bytes>> {
         let result = async { self.data.get(&self.full_path(path)).await?.bytes().await };
         match result.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failure("read", path, &error)),
+        }
+    }
+
+    /// The whole object, if it exists; one of more than `limit` bytes is [`Code::Corrupt`], and isn't read.
+    pub(crate) async fn read_up_to(&self, path: &Path, limit: u64) -> Result<Option<Bytes>> {
+        let found = match self.data.get(&self.full_path(path)).await {
+            Ok(found) if found.meta.size > limit => {
+                let message = format!(
+                    "'{path}' in {} has {} bytes, and {limit} are the most it can have: it is damaged, restore it from elsewhere",
+                    self.name(),
+                    found.meta.size
+                );
+                return Err(Error::new(Code::Corrupt, message));
+            }
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(bytes) => Ok(Some(bytes)),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failure("read", path, &error)),
@@ -343,7 +376,7 @@ impl Store {
     }
 
     pub(crate) fn failure(&self, operation: &str, path: &Path, error: &StoreError) -> Error {
-        store_failure(self.name(), operation, path.as_ref(), error)
+        store_failure(self.name(), &self.place.secrets, operation, path.as_ref(), error)
     }
 }
 

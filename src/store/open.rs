@@ -11,6 +11,7 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::error::{Code, Error, Result};
+use crate::store::failure::Secrets;
 use crate::store::local::{Durability, DurableLocalStore};
 use crate::store::{Store, cloud, failure};
 
@@ -65,7 +66,7 @@ fn open_local(path: PathBuf, options: &[(String, String)]) -> Result<Store> {
     })?;
     let local = Arc::new(local);
     let name = local.root().display().to_string();
-    let mut store = Store::at(Arc::clone(&local) as _, Path::default(), name);
+    let mut store = Store::at(Arc::clone(&local) as _, Path::default(), name, Secrets::default());
     store.local = Some(local);
     Ok(store)
 }
@@ -82,7 +83,7 @@ fn open_memory(url: &Url, options: &[(String, String)]) -> Result<Store> {
         }
         _ => Arc::new(InMemory::new()),
     };
-    Ok(Store::at(store, root, url.as_str().to_owned()))
+    Ok(Store::at(store, root, url.as_str().to_owned(), Secrets::default()))
 }
 
 fn open_cloud(url: &Url, options: &[(String, String)]) -> Result<Store> {
@@ -104,7 +105,7 @@ fn open_cloud(url: &Url, options: &[(String, String)]) -> Result<Store> {
     };
     let root = root_of(url)?;
     let name = url.as_str().trim_end_matches('/').to_owned();
-    Ok(Store::at(clients.data, root, name).with_log_store(clients.log))
+    Ok(Store::at(clients.data, root, name, Secrets::of(options)).with_log_store(clients.log))
 }
 
 fn root_of(url: &Url) -> Result<Path> {

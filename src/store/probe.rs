@@ -45,7 +45,7 @@ async fn answer(store: &Store, path: &Path, body: &Bytes) -> Result<Answer> {
     loop {
         match store.create(path, body.clone()).await {
             Ok(Created) => return Ok(Answer::Created),
-            Err(PutError::Occupied) => return Ok(Answer::Refused),
+            Err(PutError::Occupied(_)) => return Ok(Answer::Refused),
             Err(PutError::NotStored(error) | PutError::Unsure(error)) if error.code() == Code::UnsafeStore => {
                 return Err(unsafe_store(store, "does not support put-if-absent").with_source(error));
             }

@@ -19,10 +19,10 @@ async fn a_create_tells_what_is_known() {
     let (faults, store) = memory();
     let path = layout::LogRoot::Catalog.commit(1);
     assert_eq!(store.create(&path, body("1")).await.unwrap(), Created);
-    assert!(matches!(store.create(&path, body("2")).await, Err(PutError::Occupied)));
+    assert!(matches!(store.create(&path, body("2")).await, Err(PutError::Occupied(_))));
     faults.add(Rule::on(Op::Put).nth(1).fault(Fault::Precondition412));
     faults.add(Rule::on(Op::Put).nth(2).fault(Fault::ApplyThenError));
-    assert!(matches!(store.create(&path, body("2")).await, Err(PutError::Occupied)));
+    assert!(matches!(store.create(&path, body("2")).await, Err(PutError::Occupied(_))));
     let next = layout::LogRoot::Catalog.commit(2);
     let Err(PutError::Unsure(error)) = store.create(&next, body("2")).await else { unreachable!() };
     assert_eq!(error.code(), Code::StoreUnavailable);

@@ -103,7 +103,32 @@ pub struct DataFile {
     pub stats: Vec<ColumnStats>,
 }
 
+/// No file is larger, in bytes; so that sums over files stay far from where numbers end.
+const MAX_SIZE: u64 = 1 << 43;
+/// The most rows of a file.
+const MAX_ROWS: u64 = 1 << 40;
+/// The largest footer, in bytes: it is read and parsed at once.
+const MAX_FOOTER: u64 = 64 << 20;
+/// The most row groups of a file.
+const MAX_ROW_GROUPS: usize = 100_000;
+
 impl DataFile {
+    /// What is impossible in what the log says of the file; readers take the rest of it for granted.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let rows = self.row_groups.iter().try_fold(0_u64, |sum, group| sum.checked_add(group.rows));
+        let within = |group: &RowGroup| group.start <= group.end && group.end <= self.size;
+        match self {
+            _ if self.size > MAX_SIZE || self.rows > MAX_ROWS => Err("is larger than any file"),
+            _ if self.footer > self.size.min(MAX_FOOTER) => Err("has too large a footer"),
+            _ if self.row_groups.len() > MAX_ROW_GROUPS => Err("has too many row groups"),
+            _ if rows != Some(self.rows) => Err("has other rows than its row groups"),
+            _ if self.tombstones > self.rows => Err("has more tombstones than rows"),
+            _ if !self.row_groups.iter().all(within) => Err("has a row group outside of it"),
+            _ if self.stats.iter().any(|stats| stats.nulls > self.rows) => Err("has more NULLs than rows"),
+            _ => Ok(()),
+        }
+    }
+
     /// The folder and the name under which the file lies, given the table that has the entry.
     pub fn location(&self, table: TableId) -> (TableId, FileId) {
         self.owner.as_ref().map_or((table, self.id), |origin| (origin.table, origin.file))

@@ -21,6 +21,9 @@ pub const TOMBSTONE: &str = "__tt_tombstone";
 /// The metadata key under which Parquet keeps a field id in an Arrow schema.
 pub const FIELD_ID: &str = "PARQUET:field_id";
 
+/// The most columns of a table.
+const MAX_COLUMNS: usize = 10_000;
+
 /// The field id of [`TOMBSTONE`].
 pub const TOMBSTONE_ID: i32 = 1_000_000_000;
 
@@ -128,6 +131,9 @@ impl TableSchema {
         if self.columns.is_empty() {
             return Err(invalid("a table needs at least one column that is not a partition column".into()));
         }
+        if self.all().count() > MAX_COLUMNS {
+            return Err(invalid(format!("{} columns are more than {MAX_COLUMNS}", self.all().count())));
+        }
         let mut seen = HashSet::new();
         for column in self.all() {
             let name = &column.name;
@@ -160,6 +166,23 @@ impl TableSchema {
             }
         }
         Ok(())
+    }
+
+    /// What is impossible in a schema of the log, where it isn't of our writing.
+    pub(crate) fn check_ids(&self) -> Result<(), String> {
+        let mut seen = HashSet::new();
+        if self.columns.is_empty() || self.all().count() > MAX_COLUMNS {
+            return Err(format!("a schema of {} columns", self.all().count()));
+        }
+        let is_possible = |id: ColumnId| (1..TOMBSTONE_ID).contains(&id.0) && id <= self.last_id;
+        match self.all().find(|column| !is_possible(column.id) || !seen.insert(column.id)) {
+            Some(column) => return Err(format!("column {:?} has the id of another", column.name)),
+            None => seen.clear(),
+        }
+        match self.key.iter().find(|id| !seen.insert(**id) || !self.columns.iter().any(|column| column.id == **id)) {
+            Some(id) => Err(format!("{} in the key is no column", id.0)),
+            None => Ok(()),
+        }
     }
 
     /// All columns, partition columns last, as SQL shows them.

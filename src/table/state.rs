@@ -219,7 +219,12 @@ impl State for TableState {
         let mut state = Self::default();
         for row in rows {
             match row.kind.as_str() {
-                "table" => state.info = Some(Arc::new(row.decode()?)),
+                "table" => {
+                    let info: TableInfo = row.decode()?;
+                    let wrong = |what| Error::new(Code::Corrupt, format!("in a checkpoint {what}"));
+                    info.schemas.iter().try_for_each(|(_, schema)| schema.check_ids()).map_err(wrong)?;
+                    state.info = Some(Arc::new(info));
+                }
                 "partition" => {
                     let entry: PartitionEntry = row.decode()?;
                     if entry.life.is_open() {
@@ -229,6 +234,9 @@ impl State for TableState {
                 }
                 "file" => {
                     let entry: FileEntry = row.decode()?;
+                    let wrong =
+                        |what| Error::new(Code::Corrupt, format!("a checkpoint's file {} {what}", entry.file.id));
+                    entry.file.check().map_err(wrong)?;
                     state.files.insert(entry.file.id, Arc::new(entry));
                 }
                 "swept" => state.swept = row.decode()?,
@@ -237,7 +245,10 @@ impl State for TableState {
                 }
             }
         }
-        Ok(state)
+        match state.info {
+            Some(_) => Ok(state),
+            None => Err(Error::new(Code::Corrupt, "a checkpoint of a table lacks the table")),
+        }
     }
 }
 
@@ -254,6 +265,7 @@ impl Replay<'_> {
         match action {
             Action::Create(create) => self.create(state, create)?,
             Action::Schema { schema } => {
+                schema.check_ids().map_err(|what| self.corrupt(what))?;
                 let info = state.info_mut()?;
                 let last_id = info.create.schema.last_id.max(schema.last_id);
                 let schema = TableSchema { last_id, ..schema.as_ref().clone() };
@@ -344,6 +356,7 @@ impl Replay<'_> {
         if state.info.is_some() {
             return Err(self.corrupt("a second CREATE".into()));
         }
+        create.schema.check_ids().map_err(|what| self.corrupt(what))?;
         let time = self.header.time;
         state.info = Some(Arc::new(TableInfo {
             owner: self.header.actor.clone(),
@@ -394,6 +407,7 @@ impl Replay<'_> {
         if order.0 > lsn {
             return Err(self.corrupt(format!("file {} has an order after its commit", file.id)));
         }
+        file.check().map_err(|what| self.corrupt(format!("file {} {what}", file.id)))?;
         let entry = FileEntry {
             file: Arc::new(file.clone()),
             partition,
@@ -406,9 +420,9 @@ impl Replay<'_> {
         if state.files.insert(file.id, Arc::new(entry)).is_some() {
             return Err(self.corrupt(format!("file {} is added twice", file.id)));
         }
-        self.summary.rows += file.rows;
+        self.summary.rows = self.summary.rows.saturating_add(file.rows);
         self.summary.files += 1;
-        self.summary.bytes += file.size;
+        self.summary.bytes = self.summary.bytes.saturating_add(file.size);
         self.count(partition, false, Some(file));
         Ok(())
     }
@@ -439,9 +453,9 @@ impl Replay<'_> {
         let Some(known) = touched.get_mut(at) else { return };
         known.created |= created;
         if let Some(file) = added {
-            known.rows += file.rows;
+            known.rows = known.rows.saturating_add(file.rows);
             known.files += 1;
-            known.bytes += file.size;
+            known.bytes = known.bytes.saturating_add(file.size);
         }
     }
 

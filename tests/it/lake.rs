@@ -1,7 +1,7 @@
 //! Opens warehouses for tests and reads them back, as text and as the logs say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_timetravel::catalog::{CatalogLog, DEFAULT_SCHEMA, Object, TableName};
 use datafusion_timetravel::store::layout::LogRoot;
-use datafusion_timetravel::store::{ObjectStore, Path, Store, TableId};
+use datafusion_timetravel::store::{FileId, ObjectStore, Path, Store, TableId};
 use datafusion_timetravel::table::TableLog;
 use datafusion_timetravel::{Error, SessionContextExt, TimeTravel};
 
@@ -140,4 +140,17 @@ pub async fn table_id(objects: Arc<dyn ObjectStore>, name: &str) -> TableId {
         Some(Object::Table(entry)) => entry.id,
         other => panic!("{name} is no table: {other:?}"),
     }
+}
+
+/// The data files that some log names, of tables that are not purged for good.
+pub async fn reachable(objects: &Arc<dyn ObjectStore>) -> HashSet<FileId> {
+    let catalog = CatalogLog::new(store(Arc::clone(objects)), LogRoot::Catalog).snapshot().await.unwrap();
+    let mut reachable = HashSet::new();
+    for entry in catalog.state.tables().filter(|entry| entry.purged.is_none()) {
+        let log = TableLog::new(store(Arc::clone(objects)), LogRoot::Table(entry.id));
+        let snapshot = log.snapshot().await.unwrap();
+        let kept = snapshot.state.files().filter(|file| !snapshot.state.is_gone(file.file.id));
+        reachable.extend(kept.map(|file| file.file.location(entry.id).1));
+    }
+    reachable
 }

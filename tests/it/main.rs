@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod clock_skew;
 mod compaction;
 mod counting;
 mod dml_model;
@@ -22,6 +23,7 @@ mod pool;
 mod privileges;
 mod processes;
 mod protocol;
+mod seen;
 mod slt;
 mod sql_model;
 mod sql_page;

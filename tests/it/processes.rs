@@ -17,10 +17,10 @@ use rand::{Rng, SeedableRng};
 use super::lake::Session;
 use super::trust::report::report;
 
-const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
-const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
-const FIRST: &str = "TIMETRAVEL_CHILD_FIRST_KEY";
-const COUNT: &str = "TIMETRAVEL_CHILD_COUNT";
+pub const LAKE: &str = "TIMETRAVEL_CHILD_LAKE";
+pub const ACKS: &str = "TIMETRAVEL_CHILD_ACKS";
+pub const FIRST: &str = "TIMETRAVEL_CHILD_FIRST_KEY";
+pub const COUNT: &str = "TIMETRAVEL_CHILD_COUNT";
 
 fn seed() -> u64 {
     let seed = std::env::var("TIMETRAVEL_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a number"));
@@ -45,13 +45,19 @@ async fn child() {
 }
 
 /// A process that upserts `count` keys from `first` on, and notes each that was acknowledged.
-fn start(lake: &Path, acks: &Path, first: u64, count: u64) -> Child {
+pub fn start(lake: &Path, acks: &Path, first: u64, count: u64) -> Child {
+    start_with(lake, acks, first, count, &[])
+}
+
+/// As [`start`], with more in its environment.
+pub fn start_with(lake: &Path, acks: &Path, first: u64, count: u64, env: &[(&str, String)]) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::child", "--nocapture"])
         .env(LAKE, lake)
         .env(ACKS, acks)
         .env(FIRST, first.to_string())
         .env(COUNT, count.to_string())
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
@@ -59,7 +65,7 @@ fn start(lake: &Path, acks: &Path, first: u64, count: u64) -> Child {
 }
 
 /// Acknowledged keys with the version that was the newest then.
-fn acknowledged(path: &Path) -> BTreeMap<u64, u64> {
+pub fn acknowledged(path: &Path) -> BTreeMap<u64, u64> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut acks = BTreeMap::new();
     for line in text.lines() {
@@ -69,14 +75,14 @@ fn acknowledged(path: &Path) -> BTreeMap<u64, u64> {
     acks
 }
 
-async fn create(lake: &Path) -> Session {
+pub async fn create(lake: &Path) -> Session {
     let session = Session::with(TimeTravel::open(&lake.to_string_lossy()).await.unwrap()).await;
     session.ok("CREATE TABLE t (k BIGINT PRIMARY KEY, last BIGINT)").await;
     session
 }
 
 /// Every version is there, and each but the first is one upsert of one new key. Gives the keys.
-async fn verify(session: &Session, acks: &BTreeMap<u64, u64>) -> Vec<u64> {
+pub async fn verify(session: &Session, acks: &BTreeMap<u64, u64>) -> Vec<u64> {
     let latest = session.number("SELECT get_latest_version('t')").await;
     let versions = session.ok("SELECT version FROM history('t') ORDER BY version").await;
     let expected: Vec<String> = (1..=latest).map(|version| version.to_string()).collect();

@@ -10,6 +10,7 @@ use datafusion_timetravel::store::testing::{ClockedStore, Fault, FaultStore, Op,
 use datafusion_timetravel::store::{ManualClock, ObjectStore, Timestamp, layout};
 use datafusion_timetravel::{Code, TimeTravel};
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 
 use super::lake::{Session, ours, store, table_id};
@@ -18,14 +19,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A warehouse whose clock, and the times of whose objects, the test moves.
-struct Lake {
-    clock: ManualClock,
-    faults: Arc<FaultStore>,
-    session: Session,
+pub struct Lake {
+    pub clock: ManualClock,
+    pub faults: Arc<FaultStore>,
+    pub session: Session,
 }
 
 impl Lake {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000));
         let inner = ClockedStore::new(Arc::new(InMemory::new()), Arc::new(clock.clone()));
         let faults = Arc::new(FaultStore::new(Arc::new(inner), 1));
@@ -34,7 +35,7 @@ impl Lake {
     }
 
     /// Another process.
-    async fn other(&self) -> Session {
+    pub async fn other(&self) -> Session {
         open(&self.clock, Arc::clone(self.faults.inner())).await
     }
 
@@ -44,7 +45,7 @@ impl Lake {
         self.below(layout::data_folder(id).as_ref()).await
     }
 
-    async fn below(&self, folder: &str) -> Vec<String> {
+    pub async fn below(&self, folder: &str) -> Vec<String> {
         let listed = self.faults.inner().list(Some(&folder.into())).try_collect::<Vec<_>>().await.unwrap();
         let mut names: Vec<String> = listed.iter().map(|meta| meta.location.to_string()).collect();
         names.sort();
@@ -68,7 +69,7 @@ async fn open(clock: &ManualClock, objects: Arc<dyn ObjectStore>) -> Session {
 }
 
 /// A table with one file that is read and two that aren't any more.
-async fn overwritten(lake: &Lake) {
+pub async fn overwritten(lake: &Lake) {
     for sql in [
         "CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)",
         "INSERT INTO t VALUES (1, 1)",
@@ -350,4 +351,24 @@ async fn a_truncate_after_a_vacuum_is_noticed() {
     lake.faults.release().await;
     stalled.await.unwrap().expect("planned again");
     assert!(other.ok("SELECT * FROM t").await.is_empty());
+}
+
+/// A process that died while it probed the store left its object there, which no log can know: VACUUM takes it, a grace
+/// later.
+#[tokio::test]
+async fn what_a_crashed_probe_left_was_never_swept() {
+    let lake = Lake::new().await;
+    overwritten(&lake).await;
+    let (ours, theirs) = ("_probe/000000000000000000000000000000aa", "_probe/notes.txt");
+    for path in [ours, theirs] {
+        lake.faults.inner().put(&path.into(), "x".into()).await.unwrap();
+    }
+    lake.clock.advance(23 * HOUR);
+    lake.session.ok("VACUUM").await;
+    assert_eq!(lake.below("_probe").await, [ours, theirs]);
+    lake.clock.advance(2 * HOUR);
+    lake.session.ok("VACUUM DRY RUN").await;
+    assert_eq!(lake.below("_probe").await, [ours, theirs]);
+    lake.session.ok("VACUUM").await;
+    assert_eq!(lake.below("_probe").await, [theirs]);
 }

@@ -20,7 +20,7 @@ use object_store::memory::InMemory;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::lake::{Session, ours, store};
+use super::lake::{Session, ours, reachable, store};
 use super::trust::report::report;
 
 const SEQUENCES: u64 = 400;
@@ -285,12 +285,7 @@ impl World {
     async fn only_reachable(&self, purged: Option<&str>) {
         let now = datafusion_timetravel::store::Clock::now(&self.clock);
         let tables = self.catalog().await;
-        let mut reachable: HashSet<FileId> = HashSet::new();
-        for entry in tables.iter().filter(|entry| entry.purged.is_none()) {
-            let snapshot = self.snapshot(entry.id).await;
-            let kept = snapshot.state.files().filter(|file| !snapshot.state.is_gone(file.file.id));
-            reachable.extend(kept.map(|file| file.file.location(entry.id).1));
-        }
+        let reachable = reachable(&self.objects).await;
         let present: HashSet<FileId> = self.data().await.iter().filter_map(file_of).collect();
         let lost: Vec<_> = reachable.difference(&present).collect();
         assert!(lost.is_empty(), "files that a log names are gone: {lost:?}");

@@ -4,8 +4,10 @@
 //! commands share one set of features and nothing is built twice.
 #![allow(clippy::print_stdout, reason = "it reports to the terminal")]
 
+mod deny;
 mod features;
 mod python;
+mod servers;
 mod suite;
 mod task;
 mod trust;
@@ -28,6 +30,8 @@ Commands:
   python [pytest's options]       the Python package: its wheel in an environment of its own, and its tests
   trust [--long]                  the trust programme and its counts; --long: at sizes that take hours
   requirements                    which rules of docs/spec/requirements.md tests cite
+  servers                         installs object-store servers for the tests, below the target directory
+  deny                            checks licences, sources and advisories of all dependencies
   features                        compares the features of the shell's build with those of the workspace's";
 
 fn main() -> ExitCode {
@@ -50,6 +54,8 @@ fn main() -> ExitCode {
             .args(["test", "--quiet", "--workspace", "--test", "it", "--"])
             .args(["--nocapture", "docs::every_rule"])),
         ["features"] => features::compare(),
+        ["servers"] => servers::ready(task::Install::Yes),
+        ["deny"] => deny::check(task::Install::Yes),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

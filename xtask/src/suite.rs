@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::task::{Outcome, cargo, output, root, run};
-use crate::{features, python};
+use crate::task::{Install, Outcome, cargo, output, root, run};
+use crate::{deny, features, python, servers};
 
 /// The examples that must be there and run.
 const EXAMPLES: [&str; 4] = ["quickstart", "existing_session", "as_of", "upsert_stream"];
@@ -43,12 +43,18 @@ fn step(name: impl Into<String>, action: impl Fn() -> Outcome + 'static) -> Step
 }
 
 fn steps(options: Options) -> Vec<Step> {
+    let install = if options.strict { Install::Yes } else { Install::No };
     let mut steps = vec![
         step("format", || component("fmt", &["fmt", "--all", "--check"])),
         step("features", features::compare),
+        step("dependencies", move || deny::check(install)),
+        step("object-store servers", move || servers::ready(install)),
         Step { needed: true, ..step("build", || cargo_run(&["build", "--workspace", "--all-targets"])) },
         step("shell rebuilds nothing", shell_rebuilds_nothing),
-        step("tests", || cargo_run(&["test", "--workspace", "--no-fail-fast"])),
+        step("tests", move || {
+            let strict = if options.strict { "1" } else { "0" };
+            run(cargo().args(["test", "--workspace", "--no-fail-fast"]).env("TIMETRAVEL_STRICT", strict))
+        }),
         step("quickstart.sql", quickstart),
     ];
     steps.extend(EXAMPLES.map(|name| step(format!("example {name}"), move || example(name))));

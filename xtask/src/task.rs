@@ -14,6 +14,13 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
+/// Whether what a step needs is installed where it is missing, below the target directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Install {
+    Yes,
+    No,
+}
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::task::{Outcome, cargo, run};
+use crate::servers;
+use crate::task::{Install, Outcome, cargo, run};
 
 /// The tests of the programme, by the modules in which they are.
 const TESTS: [&str; 7] = ["trust::", "protocol::", "two_logs::", "processes::", "laws::", "sweep", "dml_races::"];
 
 /// Runs the programme; with `long` its ignored tests only, which are the same at sizes that take hours.
 pub(crate) fn trust(long: bool) -> Outcome {
+    if let Outcome::Missing(why) | Outcome::Failed(why) = servers::ready(Install::Yes) {
+        println!("what needs object-store servers is left out: {why}");
+    }
     let report = std::env::temp_dir().join(format!("timetravel-trust-{}", std::process::id()));
     let start = Instant::now();
     let mut command = cargo();

@@ -4,6 +4,7 @@
 mod interactive;
 mod quickstart;
 mod scripts;
+mod secrets;
 mod warehouses;
 
 use std::path::Path;

@@ -65,7 +65,8 @@ pub(super) async fn rewrite(
         while has_room(&written) {
             let Some(job) = todo.pop_front() else { break };
             let Some(files) = partitions.remove(&job.partition) else { continue };
-            match one(pin, &table, job, files, task).await {
+            // On the heap: the futures of a build without optimisation would fill a thread's stack together.
+            match Box::pin(one(pin, &table, job, files, task)).await {
                 Ok(rewritten) => written.extend(rewritten),
                 Err(error) => {
                     discard(pin, &table, &written).await;
@@ -145,7 +146,7 @@ async fn one(
     let chosen = (job.choose)(&partition.files, keyed);
     let mut rewritten = Rewritten { job, drafts: vec![], inputs: 0, bytes: 0, files: vec![] };
     for inputs in chosen {
-        match run(pin, table, &inputs, &partition.partition.values, task).await {
+        match Box::pin(run(pin, table, &inputs, &partition.partition.values, task)).await {
             Ok((draft, files)) => {
                 rewritten.drafts.push(draft);
                 rewritten.files.extend(files);
@@ -178,7 +179,7 @@ async fn run(
         files: inputs.files.clone(),
         with_tombstones: inputs.keeps_tombstones,
     };
-    let rows = warehouse.scanner().sorted_stream(task, rows).await?;
+    let rows = Box::pin(warehouse.scanner().sorted_stream(task, rows)).await?;
     let rows = with_partition_values(rows, &schema, values)?;
     let kind = inputs.into;
     let request = WriteRequest {
@@ -192,7 +193,7 @@ async fn run(
         sorted: true,
         limits: Limits::default(),
     };
-    let written = write(request, rows, Arc::clone(task)).await?;
+    let written = Box::pin(write(request, rows, Arc::clone(task))).await?;
     let ids: Vec<_> = inputs.files.iter().map(|entry| entry.file.id).collect();
     let outputs = written.files.iter().map(|written| written.file.clone()).collect();
     match plan::compact(&table.snapshot, &ids, outputs) {

@@ -64,6 +64,7 @@ impl TableProvider for TestTable {
             projection,
             filters,
             limit,
+            verify: crate::merge::Verify::Small,
             row_ids: false,
         };
         self.scanner.plan(session, request).await

@@ -38,6 +38,7 @@ async fn a_row_number_counts_from_the_start_of_the_file_in_every_row_group() {
                 projection: Some(&vec![4, 0, 3]),
                 filters,
                 limit: None,
+                verify: crate::merge::Verify::Small,
                 row_ids: true,
             };
             let plan = scanner.plan(&ctx.state(), request).await.unwrap();

@@ -10,13 +10,16 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 
-use super::{Fault, Op, Rule};
+use super::late::{self, Effect, LateEffects};
+use super::listing::Past;
+use super::upload::FaultUpload;
+use super::{Fault, Op, Rule, damage};
 
 /// Wraps an object store and lets requests fail by [`Rule`]s: the first rule that applies to a request decides. Without
 /// rules it behaves like the store inside. Clones share rules and state.
@@ -25,29 +28,33 @@ pub struct FaultStore {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+/// A request that suffered a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired {
+    /// Its number among all requests, the first is 1.
+    pub request: u64,
+    /// Its kind.
+    pub op: Op,
+    /// The object, or the prefix of a listing.
+    pub path: Path,
+    /// What happened to it.
+    pub fault: Fault,
+}
+
+pub(super) struct Shared {
     inner: Arc<dyn ObjectStore>,
+    seed: u64,
     rules: Mutex<Vec<Rule>>,
     random: Mutex<StdRng>,
-    late: Mutex<Vec<Late>>,
-    fired: AtomicU64,
+    pub(super) late: LateEffects,
+    past: Past,
+    requests: AtomicU64,
+    history: Mutex<Vec<Fired>>,
+    /// Counts the faults, for those who wait for one.
+    fired: watch::Sender<u64>,
     dead: AtomicBool,
     /// Counts the releases, for those who wait for one.
     released: watch::Sender<u64>,
-}
-
-/// An effect that is still to come.
-struct Late {
-    /// Requests that pass before; none means until released.
-    remaining: Option<u64>,
-    effect: Effect,
-}
-
-enum Effect {
-    Put(Path, PutPayload, PutOptions),
-    Complete(Box<dyn MultipartUpload>),
-    Delete(Path),
-    Copy(Path, Path, CopyOptions),
 }
 
 impl FaultStore {
@@ -55,14 +62,26 @@ impl FaultStore {
     pub fn new(inner: Arc<dyn ObjectStore>, seed: u64) -> Self {
         let shared = Shared {
             inner,
+            seed,
             rules: Mutex::default(),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
-            late: Mutex::default(),
-            fired: AtomicU64::new(0),
+            late: LateEffects::default(),
+            past: Past::default(),
+            requests: AtomicU64::new(0),
+            history: Mutex::default(),
+            fired: watch::Sender::new(0),
             dead: AtomicBool::new(false),
             released: watch::Sender::new(0),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Wraps a store that lets requests fail with the probability, in all the ways of [`Rule::mix`]. Its text shows the
+    /// seed, which repeats a run whose requests come in the same order.
+    pub fn seeded(inner: Arc<dyn ObjectStore>, seed: u64, probability: f64) -> Self {
+        let store = Self::new(inner, seed);
+        Rule::mix(probability).for_each(|rule| store.add(rule));
+        store
     }
 
     /// Adds a rule behind those that are there.
@@ -77,19 +96,34 @@ impl FaultStore {
 
     /// How many requests suffered a fault.
     pub fn fired(&self) -> u64 {
-        self.shared.fired.load(Ordering::SeqCst)
+        *self.shared.fired.borrow()
+    }
+
+    /// Waits until so many requests have suffered a fault.
+    pub async fn until_fired(&self, count: u64) {
+        // The sender lives as long as this store, so that waiting can't fail.
+        let _ = self.shared.fired.subscribe().wait_for(|fired| *fired >= count).await;
+    }
+
+    /// The requests that suffered a fault, in their order.
+    pub fn history(&self) -> Vec<Fired> {
+        lock(&self.shared.history).clone()
+    }
+
+    /// How many requests there were.
+    pub fn requests(&self) -> u64 {
+        self.shared.requests.load(Ordering::SeqCst)
     }
 
     /// How many effects are still to come.
     pub fn late(&self) -> usize {
-        lock(&self.shared.late).len()
+        self.shared.late.len()
     }
 
     /// Lets all waiting requests go on, and all late effects happen, in their order.
     pub async fn release(&self) {
         self.shared.released.send_modify(|count| *count += 1);
-        let due = std::mem::take(&mut *lock(&self.shared.late));
-        self.shared.apply_late(due).await;
+        late::apply(&*self.shared.inner, self.shared.late.all()).await;
     }
 
     /// Ends [`Fault::Kill`], as a restart of the process would. Late effects of the dead process still come.
@@ -105,15 +139,9 @@ impl FaultStore {
 
 impl Shared {
     /// The fault that the request suffers; waits if it has to.
-    async fn fault(&self, op: Op, path: &Path) -> Result<Option<Fault>> {
-        let due = {
-            let mut late = lock(&self.late);
-            for effect in late.iter_mut() {
-                effect.remaining = effect.remaining.map(|remaining| remaining.saturating_sub(1));
-            }
-            late.extract_if(.., |effect| effect.remaining == Some(0)).collect()
-        };
-        self.apply_late(due).await;
+    pub(super) async fn fault(&self, op: Op, path: &Path) -> Result<Option<Fault>> {
+        let request = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        late::apply(&*self.inner, self.late.due()).await;
         if self.dead.load(Ordering::SeqCst) {
             return Err(failed("the process is dead"));
         }
@@ -129,55 +157,78 @@ impl Shared {
             }
             fault
         };
-        if fault.is_some() {
-            self.fired.fetch_add(1, Ordering::SeqCst);
+        let Some(fired) = fault else { return Ok(None) };
+        let mut released = self.released.subscribe();
+        if matches!(fired, Fault::Kill { .. }) {
+            self.dead.store(true, Ordering::SeqCst);
         }
-        match fault {
-            Some(Fault::HangUntilReleased) => {
-                let mut released = self.released.subscribe();
-                let _ = released.changed().await;
-                Ok(None)
-            }
-            Some(Fault::Kill { .. }) => {
-                self.dead.store(true, Ordering::SeqCst);
-                Ok(fault)
-            }
-            _ => Ok(fault),
+        lock(&self.history).push(Fired { request, op, path: path.clone(), fault: fired });
+        self.fired.send_modify(|count| *count += 1);
+        if fired != Fault::HangUntilReleased {
+            return Ok(fault);
         }
+        let _ = released.changed().await;
+        Ok(None)
     }
 
-    /// Whoever asked for the effects was told that they failed, so that nobody is left to hear of their outcome.
-    async fn apply_late(&self, due: Vec<Late>) {
-        for late in due {
-            let _ = match late.effect {
-                Effect::Put(path, payload, options) => self.inner.put_opts(&path, payload, options).await.map(drop),
-                Effect::Complete(mut upload) => upload.complete().await.map(drop),
-                Effect::Delete(path) => self.inner.delete(&path).await,
-                Effect::Copy(from, to, options) => self.inner.copy_opts(&from, &to, options).await,
-            };
-        }
-    }
-
-    fn postpone(&self, after: Option<u64>, effect: Effect) {
-        // One more, because the request that applies it is counted too.
-        let remaining = after.map(|after| after.saturating_add(1));
-        lock(&self.late).push(Late { remaining, effect });
+    /// Remembers a put that was done.
+    pub(super) async fn put<T>(&self, path: &Path, request: impl Future<Output = Result<T>>) -> Result<T> {
+        let done = request.await?;
+        self.past.put(path);
+        Ok(done)
     }
 
     async fn delete(&self, path: Path) -> Result<Path> {
         let fault = self.fault(Op::Delete, &path).await?;
         if let Some(Fault::LateApply { after }) = fault {
-            self.postpone(after, Effect::Delete(path.clone()));
+            self.late.postpone(after, Effect::Delete(path.clone()));
         }
-        around(fault, &path, self.inner.delete(&path)).await?;
+        let request = async {
+            let known = self.inner.head(&path).await;
+            self.inner.delete(&path).await?;
+            if let Ok(meta) = known {
+                self.past.deleted(meta);
+            }
+            Ok(())
+        };
+        around(fault, &path, request).await?;
         Ok(path)
+    }
+
+    async fn read(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let fault = self.fault(Op::of_get(&options), location).await?;
+        if let Some(Fault::Truncate { keep }) = fault {
+            let whole = self.inner.get_opts(location, damage::whole(&options)).await?;
+            return damage::cut(whole, &options, keep).await;
+        }
+        let head = options.head;
+        let result = around(fault, location, self.inner.get_opts(location, options)).await?;
+        match fault {
+            Some(Fault::FlipBit { bit }) if !head => {
+                let bit = bit.unwrap_or_else(|| lock(&self.random).random());
+                damage::flip(result, bit).await
+            }
+            _ => Ok(result),
+        }
     }
 }
 
 /// Does the request or not, and answers as the fault wants.
-async fn around<T>(fault: Option<Fault>, path: &Path, request: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn around<T>(
+    fault: Option<Fault>,
+    path: &Path,
+    request: impl Future<Output = Result<T>>,
+) -> Result<T> {
     match fault {
-        None | Some(Fault::IgnoreCondition | Fault::HangUntilReleased) => request.await,
+        None
+        | Some(
+            Fault::IgnoreCondition
+            | Fault::HangUntilReleased
+            | Fault::ShortList { .. }
+            | Fault::StaleList { .. }
+            | Fault::FlipBit { .. }
+            | Fault::Truncate { .. },
+        ) => request.await,
         Some(Fault::Precondition412) => request.await.map_err(|error| match error {
             Error::AlreadyExists { path, source } => Error::Precondition { path, source },
             other => other,
@@ -201,10 +252,16 @@ async fn around<T>(fault: Option<Fault>, path: &Path, request: impl Future<Outpu
             request.await?;
             Err(failed("the process is dead"))
         }
+        Some(Fault::Hang { applied }) => {
+            if applied {
+                request.await?;
+            }
+            std::future::pending().await
+        }
     }
 }
 
-fn failed(text: &'static str) -> Error {
+pub(super) fn failed(text: &str) -> Error {
     Error::Generic { store: "FaultStore", source: format!("injected: {text}").into() }
 }
 
@@ -219,12 +276,13 @@ impl ObjectStore for FaultStore {
         match fault {
             Some(Fault::LateApply { after }) => {
                 let effect = Effect::Put(location.clone(), payload.clone(), opts.clone());
-                self.shared.postpone(after, effect);
+                self.shared.late.postpone(after, effect);
             }
             Some(Fault::IgnoreCondition) => opts.mode = PutMode::Overwrite,
             _ => {}
         }
-        around(fault, location, self.shared.inner.put_opts(location, payload, opts)).await
+        let request = self.shared.put(location, self.shared.inner.put_opts(location, payload, opts));
+        around(fault, location, request).await
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
@@ -236,8 +294,7 @@ impl ObjectStore for FaultStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let fault = self.shared.fault(Op::of_get(&options), location).await?;
-        around(fault, location, self.shared.inner.get_opts(location, options)).await
+        self.shared.read(location, options).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -267,9 +324,9 @@ impl ObjectStore for FaultStore {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let fault = self.shared.fault(Op::Copy, to).await?;
         if let Some(Fault::LateApply { after }) = fault {
-            self.shared.postpone(after, Effect::Copy(from.clone(), to.clone(), options.clone()));
+            self.shared.late.postpone(after, Effect::Copy(from.clone(), to.clone(), options.clone()));
         }
-        around(fault, to, self.shared.inner.copy_opts(from, to, options)).await
+        around(fault, to, self.shared.put(to, self.shared.inner.copy_opts(from, to, options))).await
     }
 }
 
@@ -284,10 +341,9 @@ impl FaultStore {
                 Some(offset) => shared.inner.list_with_offset(prefix.as_ref(), offset),
                 None => shared.inner.list(prefix.as_ref()),
             };
-            if let Some(Fault::FailMidway { after }) = fault {
-                let error = futures::stream::once(async { Err(failed("connection closed during a listing")) });
-                return Ok(listing.take(after).chain(error).boxed());
-            }
+            let listing = shared.past.falsify(fault, listing, prefix.as_ref(), offset.as_ref());
+            // A listing that fails midway has begun well.
+            let fault = fault.filter(|fault| !matches!(fault, Fault::FailMidway { .. }));
             around(fault, &path, async { Ok(listing) }).await
         }
         .into_stream()
@@ -296,56 +352,9 @@ impl FaultStore {
     }
 }
 
-/// An upload whose parts and completion may fail.
-struct FaultUpload {
-    shared: Arc<Shared>,
-    location: Path,
-    /// None once its completion was postponed.
-    upload: Option<Box<dyn MultipartUpload>>,
-}
-
-#[async_trait]
-impl MultipartUpload for FaultUpload {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let Some(upload) = &mut self.upload else { return async { Err(failed("the upload has ended")) }.boxed() };
-        // A part that comes late would come too late for the completion, so it is as good as lost.
-        let part = upload.put_part(data);
-        let (shared, location) = (Arc::clone(&self.shared), self.location.clone());
-        async move {
-            let fault = shared.fault(Op::Put, &location).await?;
-            around(fault, &location, part).await
-        }
-        .boxed()
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        let fault = self.shared.fault(Op::Put, &self.location).await?;
-        if let Some(Fault::LateApply { after }) = fault
-            && let Some(upload) = self.upload.take()
-        {
-            self.shared.postpone(after, Effect::Complete(upload));
-        }
-        let Some(upload) = &mut self.upload else { return Err(failed("connection closed before message completed")) };
-        around(fault, &self.location, upload.complete()).await
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        match &mut self.upload {
-            Some(upload) => upload.abort().await,
-            None => Err(failed("the upload has ended")),
-        }
-    }
-}
-
-impl fmt::Debug for FaultUpload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FaultUpload({})", self.location)
-    }
-}
-
 impl fmt::Display for FaultStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FaultStore({})", self.shared.inner)
+        write!(f, "FaultStore(seed {}, {})", self.shared.seed, self.shared.inner)
     }
 }
 
@@ -354,8 +363,9 @@ impl fmt::Debug for FaultStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FaultStore")
             .field("inner", &self.shared.inner.to_string())
+            .field("seed", &self.shared.seed)
             .field("rules", &lock(&self.shared.rules).len())
-            .field("fired", &self.fired())
+            .field("fired", &self.history())
             .finish_non_exhaustive()
     }
 }

@@ -2,15 +2,21 @@
 //!
 //! They wrap any object store and know nothing of what it is used for.
 
+mod bugs;
 mod clocked;
 mod counting;
+mod damage;
 mod fault;
+mod late;
 pub mod laws;
+mod listing;
 mod rule;
+mod upload;
 
+pub use bugs::Bug;
 pub use clocked::ClockedStore;
 pub use counting::{Call, CountingStore, Counts};
-pub use fault::FaultStore;
+pub use fault::{FaultStore, Fired};
 pub use rule::{Fault, Rule};
 
 /// A kind of request to an object store.

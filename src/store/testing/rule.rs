@@ -28,10 +28,38 @@ pub enum Fault {
     },
     /// The request waits for [`FaultStore::release`](super::FaultStore::release), and is then done as usual.
     HangUntilReleased,
+    /// The request is never answered.
+    Hang {
+        /// Whether it had its effect.
+        applied: bool,
+    },
     /// A listing fails after so many objects; other requests fail before any effect.
     FailMidway {
         /// How many objects are listed.
         after: usize,
+    },
+    /// A listing ends after so many objects and says nothing of the others; other requests are done as usual.
+    ShortList {
+        /// How many objects are listed.
+        keep: usize,
+    },
+    /// A listing as of earlier: what was put last is not in it, and what was deleted may be; other requests are done as
+    /// usual. Only what went through this store since the start counts.
+    StaleList {
+        /// How many of the newest objects are missing.
+        newest: usize,
+        /// Whether deleted objects are listed.
+        deleted: bool,
+    },
+    /// One bit of what is read is wrong; other requests are done as usual.
+    FlipBit {
+        /// Which, modulo the bits that there are; drawn from the store's seed if none.
+        bit: Option<u64>,
+    },
+    /// The object is read and looked up as if it were cut to so many bytes; other requests are done as usual.
+    Truncate {
+        /// How many bytes are left.
+        keep: u64,
     },
     /// The process dies: this request and all later ones fail, until [`FaultStore::revive`](super::FaultStore::revive).
     Kill {
@@ -115,6 +143,23 @@ impl Rule {
     pub fn fault(mut self, fault: Fault) -> Self {
         self.fault = fault;
         self
+    }
+
+    /// A bit of everything that may go wrong without breaking a promise of the store: each request fails with the
+    /// probability, and not twice in the same way. Nothing hangs, and what is read is not damaged.
+    pub fn mix(probability: f64) -> impl Iterator<Item = Self> {
+        let faults = [
+            (None, Fault::FailBefore),
+            (None, Fault::ApplyThenError),
+            (None, Fault::Timeout { applied: true }),
+            (None, Fault::Timeout { applied: false }),
+            (Some(Op::Put), Fault::Conflict409),
+            (Some(Op::Put), Fault::Precondition412),
+            (Some(Op::Put), Fault::LateApply { after: Some(3) }),
+            (Some(Op::List), Fault::FailMidway { after: 1 }),
+        ];
+        let each = probability / faults.len() as f64;
+        faults.into_iter().map(move |(op, fault)| Self { op, ..Self::any() }.probability(each).fault(fault))
     }
 
     /// Whether the rule applies to the request, which is counted.

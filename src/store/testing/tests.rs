@@ -4,7 +4,7 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode};
 
 use super::*;
 use crate::store::{Durability, DurableLocalStore};
@@ -214,4 +214,120 @@ async fn requests_are_counted_with_bytes_and_ranges() {
     assert_eq!(trace.get(1), Some(&Call { op: Op::Get, path: path.clone(), range: Some(1..3), bytes: 2 }));
     store.reset();
     assert_eq!(store.snapshot(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_is_never_answered() {
+    for applied in [true, false] {
+        let store = store();
+        store.add(Rule::on(Op::Put).nth(1).fault(Fault::Hang { applied }));
+        let hanging = tokio::spawn({
+            let store = store.clone();
+            async move { put(&store, "a", "1").await }
+        });
+        store.until_fired(1).await;
+        store.release().await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        assert!(!hanging.is_finished());
+        hanging.abort();
+        assert_eq!(exists(&store, "a").await, applied);
+        assert_eq!(store.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn every_fault_that_fired_is_told() {
+    let store = store();
+    store.add(Rule::on(Op::Put).nth(2).fault(Fault::ApplyThenError));
+    put(&store, "a", "1").await.unwrap();
+    put(&store, "b", "1").await.unwrap_err();
+    put(&store, "c", "1").await.unwrap();
+    let fired = Fired { request: 2, op: Op::Put, path: Path::from("b"), fault: Fault::ApplyThenError };
+    assert_eq!(store.history(), [fired]);
+    assert_eq!((store.requests(), store.fired()), (3, 1));
+    assert_eq!(store.to_string(), "FaultStore(seed 7, InMemory)");
+}
+
+async fn names(store: &FaultStore) -> Vec<String> {
+    let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
+    let mut names: Vec<String> = listed.into_iter().map(|meta| meta.location.to_string()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn listings_are_short_or_stale_without_a_word() {
+    let store = store();
+    for name in ["a", "b", "c"] {
+        put(&store, name, "1").await.unwrap();
+    }
+    store.delete(&Path::from("a")).await.unwrap();
+    store.add(Rule::on(Op::List).nth(1).fault(Fault::ShortList { keep: 1 }));
+    assert_eq!(names(&store).await.len(), 1);
+    store.clear();
+    store.add(Rule::on(Op::List).nth(1).fault(Fault::StaleList { newest: 1, deleted: false }));
+    assert_eq!(names(&store).await, ["b"]);
+    store.clear();
+    store.add(Rule::on(Op::List).nth(1).fault(Fault::StaleList { newest: 2, deleted: true }));
+    assert_eq!(names(&store).await, ["a"]);
+    assert_eq!(names(&store).await, ["b", "c"]);
+    // What is put again is no deleted object, and a listing of a folder shows what is below it only.
+    put(&store, "a", "2").await.unwrap();
+    store.clear();
+    store.add(Rule::on(Op::List).fault(Fault::StaleList { newest: 0, deleted: true }));
+    assert_eq!(names(&store).await, ["a", "b", "c"]);
+    put(&store, "x/1", "1").await.unwrap();
+    store.delete(&Path::from("x/1")).await.unwrap();
+    assert_eq!(names(&store).await, ["a", "b", "c", "x/1"]);
+    let below: Vec<_> = store.list(Some(&Path::from("y"))).try_collect().await.unwrap();
+    assert!(below.is_empty());
+    // Reads are as they are.
+    assert!(store.get(&Path::from("x/1")).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_read_is_damaged_and_what_is_stored_is_not() {
+    let store = store();
+    let path = Path::from("a");
+    put(&store, "a", "0123456789").await.unwrap();
+    let read = || async { store.get(&path).await.unwrap().bytes().await.unwrap() };
+    store.add(Rule::on(Op::Get).fault(Fault::FlipBit { bit: Some(8) }));
+    assert_eq!(read().await, "0023456789");
+    assert_eq!(store.get_range(&path, 4..6).await.unwrap(), "44");
+    store.clear();
+    store.add(Rule::on(Op::Get).fault(Fault::FlipBit { bit: None }));
+    let flipped = read().await;
+    let bits: u32 = flipped.iter().zip(b"0123456789").map(|(a, b)| (a ^ b).count_ones()).sum();
+    assert_eq!(bits, 1);
+    store.clear();
+    store.add(Rule::any().fault(Fault::Truncate { keep: 4 }));
+    assert_eq!(read().await, "0123");
+    assert_eq!(store.head(&path).await.unwrap().size, 4);
+    assert_eq!(store.get_range(&path, 2..8).await.unwrap(), "23");
+    store.get_range(&path, 5..8).await.unwrap_err();
+    let suffix = GetOptions { range: Some(object_store::GetRange::Suffix(3)), ..GetOptions::default() };
+    assert_eq!(store.get_opts(&path, suffix).await.unwrap().bytes().await.unwrap(), "123");
+    store.clear();
+    assert_eq!(read().await, "0123456789");
+}
+
+#[tokio::test]
+async fn a_mix_of_faults_repeats_with_its_seed() {
+    let run = |seed| async move {
+        let store = FaultStore::seeded(Arc::new(InMemory::new()), seed, 0.3);
+        for n in 0..200 {
+            let path = Path::from(format!("{n}"));
+            let _ = store.put_opts(&path, "x".into(), PutMode::Create.into()).await;
+            let _ = store.get(&path).await;
+            let _ = store.list(None).try_collect::<Vec<_>>().await;
+        }
+        store.history()
+    };
+    let history = run(3).await;
+    assert_eq!(history, run(3).await);
+    assert_ne!(history, run(4).await);
+    assert!((100..260).contains(&history.len()), "{} of 600 at 0.3", history.len());
+    let kinds: std::collections::HashSet<_> =
+        history.iter().map(|fired| std::mem::discriminant(&fired.fault)).collect();
+    assert!(kinds.len() >= 6, "{history:?}");
 }

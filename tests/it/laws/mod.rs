@@ -18,7 +18,7 @@ mod heads;
 mod keyless;
 mod oracle;
 mod rewrites;
-mod rng;
+pub mod rng;
 mod rows;
 mod verbs;
 mod verdict;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion_timetravel::store::{Digest, FileId};
-use datafusion_timetravel::table::{DataFile, FileEntry, FileKind, TableSchema, TableState};
+use datafusion_timetravel::table::{DataFile, FileEntry, FileKind, RowGroup, TableSchema, TableState};
 
 use super::version::Key;
 
@@ -35,7 +35,7 @@ impl Files {
             size: count,
             digest: Digest::of(b""),
             footer: 0,
-            row_groups: vec![],
+            row_groups: vec![RowGroup { start: 0, end: count, rows: count, min: vec![], max: vec![] }],
             stats: vec![],
         }
     }
