@@ -2,6 +2,7 @@
 
 mod catalog;
 mod dml;
+mod feed;
 mod functions;
 mod names;
 mod options;
@@ -13,7 +14,8 @@ pub mod views;
 
 pub(crate) use catalog::{PinSource, TimeTravelCatalog};
 pub(crate) use dml::DmlRule;
-pub(crate) use functions::{AtFunction, IncrementalFunction, Listing, ListingFunction, WarehouseHistory};
+pub(crate) use feed::Feed;
+pub(crate) use functions::{AtFunction, FeedFunction, IncrementalFunction, Listing, ListingFunction, WarehouseHistory};
 pub(crate) use names::{Warehouses, resolve};
 pub use options::TimeTravelOptions;
 pub(crate) use relation::{BoundRelations, RelationGuard};

@@ -101,7 +101,7 @@ fn function_scan(
     context: &mut dyn RelationPlannerContext,
 ) -> Result<Option<LogicalPlan>> {
     let function = name.to_string().to_ascii_lowercase();
-    if !["at", "incremental", "history"].contains(&function.as_str()) {
+    if !["at", "incremental", "history", "changes", "diff"].contains(&function.as_str()) {
         return Ok(None);
     }
     let mut exprs = Vec::with_capacity(args.args.len());

@@ -23,7 +23,7 @@ use crate::auth::{Privilege, Target};
 use crate::catalog::Object;
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, PinnedTable, VersionSpec, version};
-use crate::provider::{BoundRelations, Listing, TimeTravelOptions, TimeTravelTable, value};
+use crate::provider::{BoundRelations, Feed, Listing, TimeTravelOptions, TimeTravelTable, value};
 use crate::scan::ReadRange;
 use crate::sql::{ObjectPath, VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
 
@@ -80,6 +80,19 @@ pub(super) async fn relations(
             }
             continue;
         };
+        if let Factor::Function { name, args, .. } = factor
+            && let Some(feed) = Feed::named(name)
+        {
+            let [a, b] = args.as_slice() else {
+                let message = format!("the arguments don't fit: write {}", feed.usage());
+                return Err(Error::new(Code::InvalidArgument, message));
+            };
+            let (a, b) = (constant::evaluate(&at, a)?, constant::evaluate(&at, b)?);
+            let (from, to) = value::of_arguments(&a, &b, config)?;
+            let provider = feed.provider(&pin, &table, now, from, to).await?;
+            markers.push_back(bound.add(format!("{} of {} from {a} to {b}", feed.name(), table.name), provider));
+            continue;
+        }
         let range = match factor {
             Factor::Versioned { clause, .. } => clause_range(clause, &pin, &table, &at, now).await?,
             Factor::Function { name, args, .. } => match (name.as_str(), args.as_slice()) {
@@ -430,7 +443,7 @@ fn factor_of(factor: &TableFactor) -> Result<Option<Factor>> {
     if let Some(listing) = Listing::named(&function) {
         return Ok(Some(Factor::Listing { listing, args: exprs.into_iter().cloned().collect() }));
     }
-    if !matches!(function.as_str(), "at" | "incremental") {
+    if !matches!(function.as_str(), "at" | "incremental") && Feed::named(&function).is_none() {
         return Ok(None);
     }
     let Some((table, rest)) = exprs.split_first() else { return Ok(None) };

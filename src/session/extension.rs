@@ -12,8 +12,8 @@ use datafusion_timetravel_udfs::{TableHistory, get_latest_timestamp, get_latest_
 use super::TimeTravel;
 use crate::error::Result;
 use crate::provider::{
-    AtFunction, DmlRule, IncrementalFunction, Listing, ListingFunction, PinSource, RelationGuard, TimeTravelCatalog,
-    TimeTravelOptions, WarehouseHistory, Warehouses,
+    AtFunction, DmlRule, Feed, FeedFunction, IncrementalFunction, Listing, ListingFunction, PinSource, RelationGuard,
+    TimeTravelCatalog, TimeTravelOptions, WarehouseHistory, Warehouses,
 };
 
 /// Adds a warehouse to a live session.
@@ -78,6 +78,9 @@ fn add(state: &mut SessionState, name: &str, tt: &TimeTravel) -> Result<()> {
     }
     state.register_udtf("at", Arc::new(AtFunction(Arc::clone(&history))));
     state.register_udtf("incremental", Arc::new(IncrementalFunction(Arc::clone(&history))));
+    for feed in Feed::ALL {
+        state.register_udtf(feed.name(), Arc::new(FeedFunction(Arc::clone(&history), feed)));
+    }
     for listing in Listing::ALL {
         state.register_udtf(listing.name(), Arc::new(ListingFunction(Arc::clone(&history), listing)));
     }

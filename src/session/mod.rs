@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ParamValues};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::SessionContext;
@@ -142,7 +142,35 @@ impl TimeTravel {
         options: SQLOptions,
     ) -> Result<DataFrame, DataFusionError> {
         // On the heap, so that the caller's future stays small.
-        Box::pin(run::run(self, ctx, sql, options)).await
+        Box::pin(run::run(self, ctx, sql, None, options)).await
+    }
+
+    /// Runs one statement with values for its parameters: `$1`, `$name` or `?`, wherever a constant may stand, in a version
+    /// clause too.
+    ///
+    /// ```
+    /// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use datafusion::{common::ScalarValue, prelude::SessionContext};
+    /// # use datafusion_timetravel::{SessionContextExt, TimeTravel};
+    /// # let (tt, ctx) = (TimeTravel::open("memory://").await?, SessionContext::new());
+    /// # ctx.with_timetravel("tt", &tt).await?;
+    /// # tt.sql(&ctx, "CREATE TABLE tt.default.t (k BIGINT PRIMARY KEY)").await?;
+    /// let values = vec![ScalarValue::from(1_i64), ScalarValue::from(5_i64)];
+    /// let then = tt.sql_with_params(&ctx, "SELECT k FROM tt.default.t VERSION AS OF $1 WHERE k = $2", values).await?;
+    /// assert_eq!(then.count().await?, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`TimeTravel::sql`]; a parameter without a value, a value without a parameter.
+    pub async fn sql_with_params(
+        &self,
+        ctx: &SessionContext,
+        sql: &str,
+        params: impl Into<ParamValues> + Send,
+    ) -> Result<DataFrame, DataFusionError> {
+        let params = params.into();
+        Box::pin(run::run(self, ctx, sql, Some(&params), SQLOptions::new())).await
     }
 
     /// The statements of a script; see [`split_statements`].

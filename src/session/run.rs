@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, ParamValues};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
@@ -22,7 +22,7 @@ use crate::catalog::{Object, TableName};
 use crate::error::{Code, Error, Result};
 use crate::ops::{Pin, drop, schema};
 use crate::provider::{TimeTravelTable, of_source};
-use crate::sql::{ObjectPath, Parsed, Statement, Syntax, parse};
+use crate::sql::{ObjectPath, Parsed, Statement, Syntax, parse, parse_with};
 
 /// What one statement runs with.
 pub(super) struct Run<'a> {
@@ -105,9 +105,10 @@ pub(super) async fn run(
     tt: &TimeTravel,
     ctx: &SessionContext,
     sql: &str,
+    params: Option<&ParamValues>,
     options: SQLOptions,
 ) -> Result<DataFrame, DataFusionError> {
-    let parsed = one(ctx, sql)?;
+    let parsed = one(ctx, sql, params)?;
     let Parsed { statement, stock, .. } = parsed;
     let mut run = Run::new(tt, ctx, options);
     match statement {
@@ -198,7 +199,7 @@ pub(super) async fn run(
 }
 
 /// The one statement of a text.
-fn one<'a>(ctx: &SessionContext, sql: &'a str) -> Result<Parsed<'a>, DataFusionError> {
+fn one<'a>(ctx: &SessionContext, sql: &'a str, params: Option<&ParamValues>) -> Result<Parsed<'a>, DataFusionError> {
     let state = ctx.state();
     let options = &state.config_options().sql_parser;
     let name = options.dialect.to_string();
@@ -206,8 +207,17 @@ fn one<'a>(ctx: &SessionContext, sql: &'a str) -> Result<Parsed<'a>, DataFusionE
         Error::new(Code::InvalidArgument, format!("{name} is no SQL dialect: SET datafusion.sql_parser.dialect"))
     })?;
     let syntax = Syntax { dialect: dialect.as_ref(), recursion_limit: options.recursion_limit.into() };
-    let mut statements = parse(sql, syntax)?.into_iter();
+    let mut statements = match params {
+        Some(values) => parse_with(sql, syntax, values)?,
+        None => parse(sql, syntax)?,
+    }
+    .into_iter();
     match (statements.next(), statements.next()) {
+        (Some(Parsed { statement: Statement::CreateView(_), .. }), None) if params.is_some() => Err(Error::new(
+            Code::NotSupported,
+            "a view keeps its text, so it takes no parameters: write the values into it",
+        )
+        .into()),
         (Some(only), None) => Ok(only),
         (None, _) => Err(Error::new(Code::Syntax, "the text holds no statement").into()),
         _ => Err(Error::new(

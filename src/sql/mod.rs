@@ -14,6 +14,7 @@ mod failure;
 mod forms;
 mod insert;
 mod inspect;
+mod params;
 mod parser;
 mod recover;
 mod splice;
@@ -26,7 +27,7 @@ mod tests;
 pub(crate) use clauses::{VersionClause, VersionRange, VersionUnit, version_of, visit_mut};
 pub use forms::{StatementSyntax, statement_syntax};
 pub(crate) use insert::{Insert, insert_of, insert_rewrite};
-pub(crate) use parser::{Parsed, Syntax, parse};
+pub(crate) use parser::{Parsed, Syntax, parse, parse_with};
 pub(crate) use statement::{
     AlterOperation, AlterTable, ColumnChange, CompactKind, CreateTable, CreateView, Explain, NamePattern, ObjectPath,
     PartitionRef, PartitionSpec, Purge, Restore, RestoreTarget, SetProject, ShowHistory, ShowPartitions, Statement,

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use datafusion::common::ParamValues;
 use datafusion::sql::parser::{DFParserBuilder, Statement as DFStatement};
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -43,7 +44,15 @@ pub(crate) struct Parsed<'a> {
 
 /// Parses a script of statements separated by `;`.
 pub(crate) fn parse<'a>(sql: &'a str, syntax: Syntax<'_>) -> Result<Vec<Parsed<'a>>> {
-    let script = Script::tokenize(sql, syntax.dialect)?;
+    parse_script(&Script::tokenize(sql, syntax.dialect)?, syntax)
+}
+
+/// As [`parse`], with values for the parameters.
+pub(crate) fn parse_with<'a>(sql: &'a str, syntax: Syntax<'_>, values: &ParamValues) -> Result<Vec<Parsed<'a>>> {
+    parse_script(&Script::tokenize(sql, syntax.dialect)?.with_params(values)?, syntax)
+}
+
+fn parse_script<'a>(script: &Script<'a>, syntax: Syntax<'_>) -> Result<Vec<Parsed<'a>>> {
     let statements = script.statements();
     let mut parsed = Vec::with_capacity(statements.len());
     // Where the last statement ended: a block of another dialect may hold `;`.
@@ -52,9 +61,9 @@ pub(crate) fn parse<'a>(sql: &'a str, syntax: Syntax<'_>) -> Result<Vec<Parsed<'
         if range.start < done {
             continue;
         }
-        let (statement, end) = match parse_one(&script, range.clone(), syntax) {
+        let (statement, end) = match parse_one(script, range.clone(), syntax) {
             Ok(statement) => (statement, range.end),
-            Err(failure) => parse_block(&script, range.clone(), syntax).ok_or(failure)?,
+            Err(failure) => parse_block(script, range.clone(), syntax).ok_or(failure)?,
         };
         done = end;
         let text = script.slice(range.start..end);

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use datafusion::common::ParamValues;
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
@@ -23,6 +24,11 @@ impl<'a> Script<'a> {
         let tokens = Tokenizer::new(dialect, text).tokenize_with_location()?;
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Ok(Self { text, tokens, lines })
+    }
+
+    /// The same script with values for its parameters.
+    pub(crate) fn with_params(self, values: &ParamValues) -> crate::error::Result<Self> {
+        Ok(Self { tokens: super::params::bind(self.tokens, values)?, ..self })
     }
 
     /// The statements, as ranges of tokens without the `;` and without surrounding space; empty ones are left out.

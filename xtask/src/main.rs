@@ -6,6 +6,7 @@
 
 mod deny;
 mod features;
+mod python;
 mod servers;
 mod suite;
 mod task;
@@ -26,6 +27,7 @@ Commands:
   tpch [--release] [--scale N]    TPC-H in keyed tables, with refresh rounds; the scale is 0.01 by default
   bench restore [--release] [--rows N,N] [--rounds N]
                                   what RESTORE costs by the size of the table; up to 6 million rows with --release
+  python [pytest's options]       the Python package: its wheel in an environment of its own, and its tests
   trust [--long]                  the trust programme and its counts; --long: at sizes that take hours
   requirements                    which rules of docs/spec/requirements.md tests cite
   servers                         installs object-store servers for the tests, below the target directory
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         }
         ["tpch", options @ ..] => tpch(options),
         ["bench", "restore", options @ ..] => bench("restore", options),
+        ["python", options @ ..] => python::test(options),
         ["trust"] => trust::trust(false),
         ["trust", "--long"] => trust::trust(true),
         ["requirements"] => run(cargo()

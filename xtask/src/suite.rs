@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::task::{Install, Outcome, cargo, output, root, run};
-use crate::{deny, features, servers};
+use crate::{deny, features, python, servers};
 
 /// The examples that must be there and run.
 const EXAMPLES: [&str; 4] = ["quickstart", "existing_session", "as_of", "upsert_stream"];
@@ -58,6 +58,7 @@ fn steps(options: Options) -> Vec<Step> {
         step("quickstart.sql", quickstart),
     ];
     steps.extend(EXAMPLES.map(|name| step(format!("example {name}"), move || example(name))));
+    steps.push(step("python", || python::test(&[])));
     steps.push(step("clippy", || {
         component("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
     }));

@@ -4,6 +4,7 @@
 //! `tt.sql` these functions are bound before planning, without that.
 
 mod at;
+mod feed;
 mod incremental;
 mod listing;
 
@@ -25,6 +26,7 @@ use crate::error::{Code, Error};
 use crate::ops::{Pin, PinnedTable, version};
 
 pub(crate) use at::AtFunction;
+pub(crate) use feed::FeedFunction;
 pub(crate) use incremental::IncrementalFunction;
 pub(crate) use listing::{Listing, ListingFunction};
 
