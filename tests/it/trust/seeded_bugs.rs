@@ -9,7 +9,7 @@
 //! | B13 mixed checkpoint parts | a checkpoint is one object, whose name holds the digest of its bytes |
 //! | B15 hint written in place | there is no hint object, and nothing is ever written twice |
 //! | B18 `..` after a prefix check | no path is stored: the log holds ids of 32 hex digits, from which paths are made |
-//! | B19 huge declared count | nothing is allocated by a count that a file of ours declares |
+//! | B19 huge declared count | counts that a file declares are checked against its size and footer first (`a_log_that_promises_half_a_trillion_rows_takes_no_memory`) |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod scenarios;
