@@ -185,7 +185,7 @@ pub(crate) fn next<T: Send>(py: Python<'_>, heard: &Mutex<Receiver<T>>) -> PyRes
             _ if is_abandoned() => return Err(PySystemExit::new_err("the interpreter is shutting down")),
             Ok(event) => return Ok(event),
             Err(RecvTimeoutError::Timeout) => {
-                py.check_signals().inspect_err(|_| SUSPECT.store(true, Ordering::Release))?
+                py.check_signals().inspect_err(|_| SUSPECT.store(true, Ordering::Release))?;
             }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(errors::other("InternalError", "the work ended early (this is a bug, please report it)"));

@@ -43,11 +43,12 @@ pub async fn warehouse(pin: &Pin, project: &str, run: Run) -> Result<Vec<SweepRo
     for table in live_tables(pin).await? {
         rows.extend(lifecycle::reclaim(pin, &table, project, now, run).await?);
     }
+    // Before the tables that live, so that what only a dropped clone needed of their files goes too.
+    rows.extend(dropped_tables(pin, now, run).await?);
     rows.extend(shares::end_unneeded(pin, now, run).await?);
     let folders = folders(pin).await?;
     let fresh = Pin::new(pin.warehouse(), pin.caller()).await?;
     rows.extend(tables(&fresh, live_tables(&fresh).await?, &folders, now, run, Proposed::default()).await?);
-    rows.extend(dropped_tables(&fresh, now, run).await?);
     rows.extend(purged_folders(&fresh, &folders, now, run).await?);
     rows.extend(unknown_folders(&fresh, &folders, now, run).await?);
     if run == Run::Do {

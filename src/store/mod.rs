@@ -220,9 +220,8 @@ impl Store {
     pub async fn create(&self, path: &Path, body: Bytes) -> Result<Created, PutError> {
         let mode = if Bug::OverwritingCommit.is_on() { PutMode::Overwrite } else { PutMode::Create };
         let options = PutOptions { mode, ..PutOptions::default() };
-        let error = match self.log.put_opts(&self.full_path(path), body.into(), options).await {
-            Ok(_) => return Ok(Created),
-            Err(error) => error,
+        let Err(error) = self.log.put_opts(&self.full_path(path), body.into(), options).await else {
+            return Ok(Created);
         };
         let ours = self.failure("create", path, &error);
         match error {

@@ -12,9 +12,9 @@ use std::time::Duration;
 use datafusion_timetravel::catalog::{CatalogLog, CatalogTable};
 use datafusion_timetravel::store::layout::{self, LogRoot};
 use datafusion_timetravel::store::testing::ClockedStore;
-use datafusion_timetravel::store::{FileId, ManualClock, ObjectStore, TableId, Timestamp};
+use datafusion_timetravel::store::{FileId, ManualClock, ObjectStore, SeededIds, TableId, Timestamp};
 use datafusion_timetravel::table::{TableLog, TableSnapshot};
-use datafusion_timetravel::{Code, TimeTravel};
+use datafusion_timetravel::{Code, TimeTravel, TimeTravelBuilder};
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use rand::rngs::StdRng;
@@ -54,7 +54,9 @@ impl World {
         let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000));
         let objects: Arc<dyn ObjectStore> =
             Arc::new(ClockedStore::new(Arc::new(InMemory::new()), Arc::new(clock.clone())));
-        let session = open(&clock, &objects).await;
+        // Ids order what is listed, so that a sequence follows from its seed only if they do.
+        let ids = Arc::new(SeededIds::new(seed));
+        let session = Session::with(builder(&clock, &objects).ids(ids).build().await.unwrap()).await;
         let mut world = Self {
             rng: StdRng::seed_from_u64(seed),
             clock,
@@ -337,8 +339,11 @@ fn file_of(meta: &object_store::ObjectMeta) -> Option<FileId> {
 }
 
 async fn open(clock: &ManualClock, objects: &Arc<dyn ObjectStore>) -> Session {
-    let tt = TimeTravel::builder_with_store(store(Arc::clone(objects))).clock(Arc::new(clock.clone()));
-    Session::with(tt.build().await.unwrap()).await
+    Session::with(builder(clock, objects).build().await.unwrap()).await
+}
+
+fn builder(clock: &ManualClock, objects: &Arc<dyn ObjectStore>) -> TimeTravelBuilder {
+    TimeTravel::builder_with_store(store(Arc::clone(objects))).clock(Arc::new(clock.clone()))
 }
 
 /// Prints the sequence when it panics.

@@ -62,6 +62,7 @@ fn shown(figures: &BTreeMap<&str, u64>) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::table;
 

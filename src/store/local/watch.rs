@@ -45,9 +45,11 @@ pub enum DiskStep<'a> {
     Remove(&'a Path),
 }
 
+type See = dyn Fn(&DiskStep<'_>) -> io::Result<()> + Send + Sync;
+
 /// Sees every step of a [`DurableLocalStore`](super::DurableLocalStore) before it is done. Clones share it.
 #[derive(Clone)]
-pub struct DiskWatch(Arc<dyn Fn(&DiskStep<'_>) -> io::Result<()> + Send + Sync>);
+pub struct DiskWatch(Arc<See>);
 
 impl DiskWatch {
     /// A watch; a step for which it gives an error fails with that, and is not done.

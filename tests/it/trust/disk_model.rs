@@ -225,7 +225,8 @@ impl Disk {
     /// Legal states after a power loss now: nothing kept that need not be, everything, each name alone kept or lost,
     /// unsynced bytes whole, none, zeros and half; and `random` mixtures of all that.
     pub fn states(&self, random: usize, rng: &mut StdRng) -> BTreeSet<State> {
-        let fates: [fn(&[u8]) -> Vec<u8>; 4] =
+        type Fate = fn(&[u8]) -> Vec<u8>;
+        let fates: [Fate; 4] =
             [<[u8]>::to_vec, |_| vec![], |file| vec![0; file.len()], |file| file[..file.len() / 2].to_vec()];
         let mut states = BTreeSet::new();
         for fate in fates {

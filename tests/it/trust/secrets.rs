@@ -340,7 +340,7 @@ async fn no_plan_history_or_file_tells_a_credential() {
     let plan = ctx.sql("SELECT * FROM t").await.unwrap().create_physical_plan().await.unwrap();
     clean("a plan", &format!("{plan:?} {:?}", session.tt));
     drop(guard);
-    let traced = traced.0.lock().unwrap();
+    let traced = std::mem::take(&mut *traced.0.lock().unwrap());
     clean("a trace", &traced.lines().filter(|line| line.contains("timetravel")).collect::<Vec<_>>().join("\n"));
     let metas: Vec<_> = objects.list(None).try_collect().await.unwrap();
     assert!(metas.len() > 4);

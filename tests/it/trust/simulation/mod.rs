@@ -358,14 +358,13 @@ fn simulate(level: Level, seed: u64, steps: u64) -> Result<Sum, String> {
         // The first statements are not given up.
         let opened: Vec<(i64, i64)> = ACCOUNTS.map(|account| (account, EACH)).collect();
         while first.run(Some("main"), Effect::Nothing, true, statement).await.is_none() {}
-        while level == Level::Log {
+        let mut paid_in = level != Level::Log;
+        while !paid_in {
             let put: BTreeMap<_, _> = opened.iter().map(|(key, value)| (*key, Some(*value))).collect();
             let statement = async move |actor: &Actor, caller: Caller| {
                 Ok(actor.change(&caller, Operation::Append, false, false, |_| put.clone()).await?)
             };
-            if first.run(Some("main"), Effect::Put(opened.clone()), false, statement).await.is_some() {
-                break;
-            }
+            paid_in = first.run(Some("main"), Effect::Put(opened.clone()), false, statement).await.is_some();
         }
         if level == Level::Sql {
             let rows: Vec<String> = opened.iter().map(|(key, value)| format!("({key}, {value})")).collect();

@@ -15,7 +15,7 @@ use datafusion_timetravel::ops::{Pin, alter, drop as drop_verb, plan, purge, res
 use datafusion_timetravel::store::layout::{self, DataFileKind};
 use datafusion_timetravel::store::{Clock, CommitId, Digest, FileId, Ids, TableId};
 use datafusion_timetravel::table::{
-    DataFile, FileEntry, FileKind, PartitionFilter, PartitionValues, Precondition, TableSchema,
+    DataFile, FileEntry, FileKind, PartitionFilter, PartitionValues, Precondition, RowGroup, TableSchema,
 };
 use datafusion_timetravel::write::WrittenFile;
 use datafusion_timetravel::{Code, Error};
@@ -70,7 +70,13 @@ impl Actor {
             size: body.len() as u64,
             digest: Digest::of(&body),
             footer: 0,
-            row_groups: vec![],
+            row_groups: vec![RowGroup {
+                start: 0,
+                end: body.len() as u64,
+                rows: rows.len() as u64,
+                min: vec![],
+                max: vec![],
+            }],
             stats: vec![],
         };
         self.warehouse().store().put_new(&layout::data_file(table, file.id, named), body).await?;
