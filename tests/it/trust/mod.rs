@@ -14,6 +14,7 @@ mod fuzz;
 mod history;
 mod http;
 mod local_servers;
+mod logs;
 mod mutate;
 mod names;
 mod panics;

@@ -15,17 +15,15 @@ use std::time::{Duration, Instant};
 
 use actor::{ACCOUNTS, Actor, EACH, MAIN, list};
 use datafusion_timetravel::TimeTravel;
-use datafusion_timetravel::catalog::{CatalogLog, CatalogState, DEFAULT_SCHEMA, Object, TableName};
-use datafusion_timetravel::log::{Log, Lsn, State};
-use datafusion_timetravel::store::layout::LogRoot;
+use datafusion_timetravel::catalog::{DEFAULT_SCHEMA, Object, TableName};
 use datafusion_timetravel::store::{Durability, Store};
-use datafusion_timetravel::table::TableLog;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::lake::{Session, store, table_id};
-use crate::trust::history::{Commit, Effect, History, Outcome, Read, Rows, Statement};
+use crate::trust::history::{Effect, History, Outcome, Read, Rows, Statement};
+use crate::trust::logs;
 use crate::trust::report::report;
 
 mod actor;
@@ -137,20 +135,8 @@ impl Scene {
     /// What happened, from the record and from the logs.
     async fn history(&self) -> History {
         let store = self.store();
-        let mut history = History { bank: Some((ACCOUNTS, ACCOUNTS.count() as i64 * EACH)), ..History::default() };
-        let catalog = CatalogLog::new(store.clone(), LogRoot::Catalog);
-        let mut state = CatalogState::default();
-        let mut lsn = Lsn::FIRST;
-        while let Some(commit) = catalog.read_commit(lsn).await.unwrap() {
-            state.apply(&commit.header, &commit.actions).unwrap();
-            let live = state.tables().filter(|entry| entry.dropped.is_none());
-            history.names.push((lsn.get(), live.map(|e| (e.name.to_string(), e.id.to_string())).collect()));
-            lsn = lsn.next();
-        }
-        commits_of(&catalog, &mut history.commits).await;
-        for entry in state.tables() {
-            commits_of(&TableLog::new(store.clone(), LogRoot::Table(entry.id)), &mut history.commits).await;
-        }
+        let (mut history, state) = logs::read(&store).await;
+        history.bank = Some((ACCOUNTS, ACCOUNTS.count() as i64 * EACH));
         let main = MAIN.iter().find_map(|name| match state.object(&TableName::new(DEFAULT_SCHEMA, *name)) {
             Some(Object::Table(entry)) => Some(entry.id.to_string()),
             _ => None,
@@ -236,22 +222,6 @@ impl Scene {
             panic!("TIMETRAVEL_SEED={}, record in {}: {count} violations:\n{shown}", self.seed, kept.display());
         }
         history
-    }
-}
-
-pub async fn commits_of<S: State>(log: &Log<S>, commits: &mut Vec<Commit>) {
-    let mut lsn = Lsn::FIRST;
-    while let Some(commit) = log.read_commit(lsn).await.unwrap() {
-        commits.push(Commit {
-            log: log.name(),
-            version: lsn.get(),
-            id: commit.header.commit.to_string(),
-            tag: commit.header.reason.unwrap_or_default(),
-            time: commit.header.time.as_micros(),
-            digest: commit.digest.to_string(),
-            previous: commit.header.previous.map(|digest| digest.to_string()),
-        });
-        lsn = lsn.next();
     }
 }
 

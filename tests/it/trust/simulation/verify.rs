@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use datafusion_timetravel::auth::Caller;
-use datafusion_timetravel::catalog::{CatalogLog, CatalogState};
-use datafusion_timetravel::log::{CommitOptions, CommitStatus, Lsn, Operation, State};
+use datafusion_timetravel::log::{CommitOptions, CommitStatus, Operation};
 use datafusion_timetravel::ops::{Pin, plan};
 use datafusion_timetravel::store::layout::{self, LogRoot};
 use datafusion_timetravel::store::{CommitId, Digest, FileId, Ids, Path, Store, TableId};
 use datafusion_timetravel::table::TableLog;
 
 use super::{ACCOUNTS, Actor, EACH, Sum, World, name};
-use crate::trust::history::{Effect, History, Outcome, Statement};
-use crate::trust::processes::commits_of;
+use crate::trust::history::{Effect, Outcome, Statement};
+use crate::trust::logs;
 
 /// Everybody who didn't know asks.
 pub(super) async fn settle(world: &Arc<World>, first: &Actor, id: TableId) {
@@ -57,20 +56,8 @@ pub(super) async fn settle(world: &Arc<World>, first: &Actor, id: TableId) {
 
 pub(super) async fn verify(world: &Arc<World>, seed: u64, main: TableId) -> Result<Sum, String> {
     let store = Store::new(Arc::clone(&world.objects), Path::default());
-    let mut history = History { bank: Some((ACCOUNTS, ACCOUNTS.count() as i64 * EACH)), ..History::default() };
-    let catalog = CatalogLog::new(store.clone(), LogRoot::Catalog);
-    let mut state = CatalogState::default();
-    let mut lsn = Lsn::FIRST;
-    while let Some(commit) = catalog.read_commit(lsn).await.unwrap() {
-        state.apply(&commit.header, &commit.actions).unwrap();
-        let live = state.tables().filter(|entry| entry.dropped.is_none());
-        history.names.push((lsn.get(), live.map(|entry| (entry.name.to_string(), entry.id.to_string())).collect()));
-        lsn = lsn.next();
-    }
-    commits_of(&catalog, &mut history.commits).await;
-    for entry in state.tables() {
-        commits_of(&TableLog::new(store.clone(), LogRoot::Table(entry.id)), &mut history.commits).await;
-    }
+    let (mut history, _) = logs::read(&store).await;
+    history.bank = Some((ACCOUNTS, ACCOUNTS.count() as i64 * EACH));
     let (gone, faults) = {
         let mut notes = world.notes.lock().unwrap();
         history.statements = std::mem::take(&mut notes.statements);
